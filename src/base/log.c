@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where log lines go, which are wanted, and which are refused. A line is one write(2), so lines of
+ * threads and of processes that share a file do not mix. How a line is spelled is in log_line.c.
+ *
+ * Invariants: no line that holds a live secret leaves; errno is kept, so that a caller may log
+ * before it looks; nothing here allocates, blocks on another logger, or fails.
+ */
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log_line.h"
+#include "base/secret.h"
+
+static atomic_int wanted_level = BC_LOG_INFO;
+static atomic_bool as_json;
+static atomic_int to_fd = STDERR_FILENO;
+
+void bc_log_setup(enum bc_log_level level, bool json)
+{
+	atomic_store(&wanted_level, (int)level);
+	atomic_store(&as_json, json);
+}
+
+bool bc_log_enabled(enum bc_log_level level)
+{
+	return (int)level <= atomic_load_explicit(&wanted_level, memory_order_relaxed);
+}
+
+void bc_log_to_fd(int fd)
+{
+	atomic_store(&to_fd, fd);
+}
+
+/* Position of the word in the list, or -1. */
+static int find_word(struct bc_str word, const char *const *words, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (bc_str_ieq(word, words[i]))
+			return i;
+	return -1;
+}
+
+int bc_log_parse(struct bc_str text, enum bc_log_level *ret_level, bool *ret_json)
+{
+	static const char *const levels[] = { "error", "warning", "info", "debug" };
+	static const char *const formats[] = { "text", "json" };
+	struct bc_str level_word = bc_str_trim(bc_str_split(&text, ','));
+	int level = find_word(level_word, levels, BC_COUNT(levels));
+	int format = -1;
+
+	if (level < 0)
+		return BC_EINVAL;
+	if (text.ptr) {
+		format = find_word(bc_str_trim(text), formats, BC_COUNT(formats));
+		if (format < 0)
+			return BC_EINVAL;
+		*ret_json = format == 1;
+	}
+	*ret_level = (enum bc_log_level)level;
+	return 0;
+}
+
+/* Values are searched before they are escaped or cut: half a secret at a cut is one too. */
+static bool holds_secret(const struct bc_log_line *line, const struct bc_log_field *fields,
+			 size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (fields[i].type == BC_FIELD_STR && fields[i].str.ptr &&
+		    bc_secret_occurs(fields[i].str.ptr, fields[i].str.len))
+			return true;
+	return bc_secret_occurs(line->bytes, line->len);
+}
+
+static void render_refusal(struct bc_log_line *line, bool json, uint64_t now, const char *event)
+{
+	const struct bc_log_field fields[] = {
+		/* JSON has a member "event" already. */
+		BC_LS(json ? "refused_event" : "event", event),
+		BC_LS("reason", "the line held a secret"),
+	};
+
+	bc_log_line_render(line, json, now, BC_LOG_ERROR, "log.refused", fields, BC_COUNT(fields));
+}
+
+/* A pipe may take a line in parts. A line that cannot be written is lost: logging must not stall.
+ */
+static void write_line(int fd, const struct bc_log_line *line)
+{
+	size_t done = 0;
+
+	while (done < line->len) {
+		ssize_t wrote = write(fd, line->bytes + done, line->len - done);
+
+		if (wrote > 0)
+			done += (size_t)wrote;
+		else if (wrote == 0 || errno != EINTR)
+			return;
+	}
+}
+
+void bc_log_write(enum bc_log_level level, const char *event, const struct bc_log_field *fields,
+		  size_t n)
+{
+	const bool json = atomic_load(&as_json);
+	const uint64_t now = bc_wall_ms(&bc_clock_system);
+	const int saved_errno = errno;
+	struct bc_log_line line;
+
+	bc_log_line_render(&line, json, now, level, event, fields, n);
+	if (holds_secret(&line, fields, n)) {
+		bc_wipe(&line, sizeof(line));
+		render_refusal(&line, json, now, event);
+	}
+	write_line(atomic_load(&to_fd), &line);
+	errno = saved_errno;
+}
