@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Settings: what the shop's engineer decided, read from environment, .env, INI file and defaults,
+ * checked as a whole, and handed out as one immutable counted snapshot. A reload makes a second
+ * snapshot and the daemon swaps; whoever holds the first keeps it valid.
+ *
+ * Everything that is known about a setting stands in one row of settings_table.c: names, unit,
+ * bounds, default, help. The parser, `config show`, `config lint`, docs/settings.md, the commented
+ * example and the manual page backchannel.conf(5) are all read off those rows.
+ *
+ * Highest first: the real environment (systemd credentials belong to it); .env in the working
+ * directory; the first of --config, BACKCHANNEL_CONFIG, ./backchannel.conf and
+ * /etc/backchannel/backchannel.conf; defaults. An empty value is no value.
+ *
+ * Loading says nothing about whether a daemon could start: the command line reads orders without
+ * credentials. bc_settings_check_startable decides that.
+ *
+ * Snapshots may be used from any thread. Loading may not run twice at once (the INI parser keeps
+ * its options in globals).
+ */
+#ifndef BC_DAEMON_SETTINGS_H
+#define BC_DAEMON_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <backchannel/token.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/secret.h"
+
+enum { BC_PRODUCT_LABEL_MAX = 40 };
+
+/* A campaign at a partner. Until bc_settings_check_startable agreed, id or key may be NULL. */
+struct bc_settings_product {
+	char *label; /* [a-z0-9_-]+; "default" is the SOVENDUS_* pair */
+	char *partner;
+	char *id;
+	struct bc_secret *key;
+	char *landing; /* path prefix of its landing pages; NULL: chosen only by name */
+};
+
+/* Immutable; all pointers are owned by the snapshot and valid while it is held. */
+struct bc_settings {
+	/* "default" first when it is set, the others in the order of their labels. */
+	struct bc_settings_product *products;
+	size_t product_count;
+
+	char *sovendus_base_url;		/* no trailing slash */
+	char **sovendus_params;			/* at least one, ended by NULL */
+	struct bc_token_pattern *token_pattern; /* compiled; NULL: off */
+
+	char *listen;		     /* "host:port" or "unix:PATH" */
+	char *url;		     /* where the command line finds the daemon; never NULL */
+	struct bc_secret *api_token; /* NULL: none asked */
+	char *store;		     /* "sqlite:PATH", "memory:" */
+	char *state;		     /* directory */
+	enum bc_log_level log_level;
+	bool log_json;
+
+	uint64_t http_connections;
+	uint64_t http_body_bytes;
+	uint64_t http_head_timeout_ms;
+	char **http_hosts; /* further Host names, lower case, ended by NULL; NULL: none */
+
+	struct bc_secret *hash_key; /* NULL: the state directory's own */
+	struct bc_secret *hash_key_previous;
+
+	uint64_t click_ttl_ms;
+	uint64_t order_adopt_ms;
+	uint64_t order_keep_ms;
+
+	uint64_t retry_base_ms;
+	uint64_t retry_cap_ms;
+	uint64_t retry_deadline_ms;
+
+	uint64_t delivery_connect_timeout_ms;
+	uint64_t delivery_timeout_ms;
+	char *delivery_proxy; /* NULL: none */
+
+	uint64_t lane_concurrency;
+	uint64_t lane_probe_ms;
+	uint64_t lane_lease_ms;
+
+	/* As written; what the daemon uses are products[0], token_pattern, log_level above. */
+	char *sovendus_product_id;
+	struct bc_secret *sovendus_api_key;
+	char *token_pattern_text;
+	char *log;
+};
+
+/* --- what loading found -------------------------------------------------------------------- */
+
+enum bc_settings_severity { BC_SETTINGS_WARNING, BC_SETTINGS_ERROR };
+
+struct bc_settings_finding {
+	enum bc_settings_severity severity;
+	char *where; /* "backchannel.conf:12", "environment BACKCHANNEL_LISTEN"; may be "" */
+	struct bc_err problem; /* text and hint */
+};
+
+/* All of them, in the order of finding: a settings file is mended in one go, not error by error. */
+struct bc_settings_report {
+	struct bc_settings_finding *findings; /* owned */
+	size_t count, errors;
+};
+
+void bc_settings_report_init(struct bc_settings_report *report);
+void bc_settings_report_finish(struct bc_settings_report *report);
+/* "error: WHERE: text" and the hint indented below it, one after the other. 0 or BC_ENOMEM. */
+BC_MUST_CHECK int bc_settings_report_print(const struct bc_settings_report *report,
+					   struct bc_buf *out);
+
+/* --- loading ------------------------------------------------------------------------------- */
+
+struct bc_settings_source {
+	const char *config_path;   /* --config; NULL: search for one */
+	char *const *environment;  /* as environ; NULL: none, and then no .env either */
+	const char *cwd;	   /* where .env and ./backchannel.conf are; NULL: "." */
+	const char *fallback_path; /* NULL: /etc/backchannel/backchannel.conf */
+};
+
+/*
+ * Reads and checks everything.
+ * ret_settings  one reference, the caller's; untouched on failure
+ * report        initialised by the caller; gets all errors and warnings, also on success. A wrong
+ *               name (nearest known one in the hint) is a warning here
+ * result        0; BC_EINVAL: the report has errors and err is the first of them; BC_ENOMEM
+ */
+BC_MUST_CHECK int bc_settings_load(const struct bc_settings_source *source,
+				   struct bc_settings **ret_settings,
+				   struct bc_settings_report *report, struct bc_err *err);
+
+struct bc_settings *bc_settings_ref(struct bc_settings *s);
+void bc_settings_unref(struct bc_settings *s); /* NULL is fine */
+
+/*
+ * May a daemon start with these? Refuses, naming what is missing, when there is no product at all,
+ * when one has half of its pair, and when the API could be reached from other machines without a
+ * token. 0, BC_EINVAL (err is the first reason, report has all) or BC_ENOMEM. report may be NULL.
+ */
+BC_MUST_CHECK int bc_settings_check_startable(const struct bc_settings *s,
+					      struct bc_settings_report *report,
+					      struct bc_err *err);
+
+/*
+ * After a reload: a warning for each setting that differs and takes effect only at a restart.
+ * 0 or BC_ENOMEM.
+ */
+BC_MUST_CHECK int bc_settings_restart_needed(const struct bc_settings *before,
+					     const struct bc_settings *after,
+					     struct bc_settings_report *report);
+
+/*
+ * `config lint`: as loading, but wrong names are errors and what is merely unwise (a secret that
+ * others can read) is a warning.
+ * file    lint this file alone, without environment; NULL: all that source names, and whether a
+ *         daemon could start with it
+ * result  as bc_settings_load
+ */
+BC_MUST_CHECK int bc_settings_lint(const struct bc_settings_source *source, const char *file,
+				   struct bc_settings_report *report, struct bc_err *err);
+
+/* Does "host:port" or "unix:PATH" stay on this machine? Names other than localhost: no. */
+bool bc_settings_listen_is_local(const char *listen);
+
+/* --- showing and documenting: each 0, BC_ENOMEM or BC_ETOOBIG (out's ceiling) ---------------- */
+
+/* NAME VALUE SOURCE, a line each; secrets as "set" or "missing", unset values as "-". */
+BC_MUST_CHECK int bc_settings_show_text(const struct bc_settings *s, struct bc_buf *out);
+/* {"settings":[{"name","value","source","environment"}]}; value null: not set. */
+BC_MUST_CHECK int bc_settings_show_json(const struct bc_settings *s, struct bc_buf *out);
+
+/* docs/settings.md, backchannel.conf(5) in mdoc, packaging/backchannel.conf. */
+BC_MUST_CHECK int bc_settings_markdown(struct bc_buf *out);
+BC_MUST_CHECK int bc_settings_mdoc(struct bc_buf *out);
+BC_MUST_CHECK int bc_settings_example(struct bc_buf *out);
+
+#endif

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one table of settings. A new setting is a row here and a field in settings.h, nothing else:
+ * names, parsing, bounds, `config show`, `config lint`, docs/settings.md, the example file and the
+ * manual page come from the row.
+ *
+ * Rows stand in the order of the documents: those without a dot first, then group by group.
+ */
+#include "daemon/settings_parts.h"
+
+#include <stddef.h>
+
+#define FIELD(member) .offset = offsetof(struct bc_settings, member)
+#define PART(member)  .offset = offsetof(struct bc_settings_product, member)
+
+#define SECONDS (1000ull)
+#define MINUTES (60 * SECONDS)
+#define HOURS	(60 * MINUTES)
+#define DAYS	(24 * HOURS)
+#define KIB	(1024ull)
+
+const struct bc_setting_row bc_setting_rows[] = {
+	{ .name = "listen",
+	  .type = &bc_setting_text,
+	  FIELD(listen),
+	  .def = "127.0.0.1:8787",
+	  .flags = BC_SETTING_RESTART,
+	  .check = bc_setting_check_listen,
+	  .allowed = "`host:port`, `[IPv6]:port` or `unix:PATH`; port `0` takes a free one",
+	  .help = "Where the API listens. Anything but loopback or a Unix socket needs an "
+		  "`api_token`." },
+	{ .name = "api_token",
+	  .type = &bc_setting_secret,
+	  FIELD(api_token),
+	  .min = 6,
+	  .help = "Bearer token that the API asks of its callers, and that the command line sends. "
+		  "Required unless `listen` is loopback or a Unix socket." },
+	{ .name = "url",
+	  .type = &bc_setting_text,
+	  FIELD(url),
+	  .def_docs = "where `listen` says",
+	  .check = bc_setting_check_url,
+	  .allowed = "`http://`, `https://` or `unix:PATH`",
+	  .help = "Where the command line finds a running daemon." },
+	{ .name = "state",
+	  .type = &bc_setting_text,
+	  FIELD(state),
+	  .max = 4000,
+	  .def_docs =
+		  "`$STATE_DIRECTORY` (set by systemd), else `$XDG_STATE_HOME/backchannel`, else "
+		  "`~/.local/state/backchannel`",
+	  .flags = BC_SETTING_RESTART,
+	  .allowed = "a directory",
+	  .help = "Directory of what must outlive the daemon: the store, the lock, the hash key. "
+		  "Made "
+		  "with mode 0700; two daemons cannot share it." },
+	{ .name = "store",
+	  .type = &bc_setting_text,
+	  FIELD(store),
+	  .max = 4096,
+	  .def_docs = "`sqlite:` + state directory + `/backchannel.db`",
+	  .flags = BC_SETTING_RESTART,
+	  .check = bc_setting_check_store,
+	  .allowed = "`sqlite:PATH`, or `memory:` (nothing survives; for tests)",
+	  .help = "Where clicks, orders and conversions are kept." },
+	{ .name = "log",
+	  .type = &bc_setting_text,
+	  FIELD(log),
+	  .def = "info",
+	  .def_docs = "`info,text`; `info,json` when stderr is no terminal",
+	  .check = bc_setting_check_log,
+	  .allowed = "`error`, `warning`, `info` or `debug`, then optionally `,text` or `,json`",
+	  .help = "How much is logged to stderr, and in which form." },
+
+	{ .name = "sovendus.product_id",
+	  .type = &bc_setting_text,
+	  FIELD(sovendus_product_id),
+	  .max = 128,
+	  .alias = "SOVENDUS_PRODUCT_ID",
+	  .check = bc_setting_check_product_id,
+	  .allowed = "letters, digits, `.`, `_`, `-`",
+	  .help = "Product ID of your campaign, from your Sovendus contact. With the API key it "
+		  "makes "
+		  "the product `default`." },
+	{ .name = "sovendus.api_key",
+	  .type = &bc_setting_secret,
+	  FIELD(sovendus_api_key),
+	  .alias = "SOVENDUS_API_KEY",
+	  .help = "API key that came with the product ID." },
+	{ .name = "sovendus.base_url",
+	  .type = &bc_setting_text,
+	  FIELD(sovendus_base_url),
+	  .def = "https://press-order-api.sovendus.com/ext",
+	  .alias = "SOVENDUS_BASE_URL",
+	  .check = bc_setting_check_base_url,
+	  .allowed = "an https URL without query or user; http only on loopback",
+	  .help = "Where tokens are handed back; `/PRODUCT/TOKEN/api` is appended." },
+	{ .name = "sovendus.param",
+	  .type = &bc_setting_list,
+	  FIELD(sovendus_params),
+	  .def = "sovReqToken",
+	  .alias = "SOVENDUS_TOKEN_PARAM",
+	  .check = bc_setting_check_param,
+	  .allowed = "names of letters, digits, `_`, `.`, `-`, each 1 to 64 long, comma-separated",
+	  .help = "URL parameter of the landing page that carries the click token. Case counts. "
+		  "Name "
+		  "several when Sovendus renamed it for you and old links live on." },
+	{ .name = "sovendus.token_pattern",
+	  .type = &bc_setting_text,
+	  FIELD(token_pattern_text),
+	  .def_docs = "off",
+	  .allowed = "`guide`, or a POSIX extended regular expression",
+	  .help = "A stricter rule for production tokens: `guide` is the guide's 5-4-3-5 letters "
+		  "and "
+		  "digits. Leave it off: Sovendus's own samples do not all have that shape, and a "
+		  "token "
+		  "that is refused is a commission lost." },
+
+	{ .name = "http.connections",
+	  .type = &bc_setting_count,
+	  FIELD(http_connections),
+	  .def = "4096",
+	  .min = 1,
+	  .max = 65536,
+	  .flags = BC_SETTING_RESTART,
+	  .help = "Connections that the API holds at once; the next one is answered 503." },
+	{ .name = "http.body",
+	  .type = &bc_setting_bytes,
+	  FIELD(http_body_bytes),
+	  .def = "64KiB",
+	  .min = KIB,
+	  .max = 16 * KIB * KIB,
+	  .flags = BC_SETTING_RESTART,
+	  .help = "Largest request body; a larger one is answered 413." },
+	{ .name = "http.head_timeout",
+	  .type = &bc_setting_ms,
+	  FIELD(http_head_timeout_ms),
+	  .def = "10s",
+	  .min = 10,
+	  .max = 10 * MINUTES,
+	  .flags = BC_SETTING_RESTART,
+	  .help = "A connection that has not sent its whole request head by then is closed." },
+	{ .name = "http.hosts",
+	  .type = &bc_setting_list,
+	  FIELD(http_hosts),
+	  .check = bc_setting_check_host,
+	  .allowed = "host names, comma-separated",
+	  .help = "Further Host names that the API answers to, such as the name of a container. "
+		  "The "
+		  "address it listens on and loopback always count; any other Host is answered "
+		  "403, so "
+		  "that no web page can reach the API through a visitor's machine." },
+
+	{ .name = "hash.key",
+	  .type = &bc_setting_secret,
+	  FIELD(hash_key),
+	  .min = 16,
+	  .def_docs = "32 random bytes, made once in the state directory",
+	  .flags = BC_SETTING_RESTART,
+	  .help = "Keys the hashes under which sessions and tokens are stored and logged. Every "
+		  "daemon "
+		  "on one store needs the same." },
+	{ .name = "hash.key_previous",
+	  .type = &bc_setting_secret,
+	  FIELD(hash_key_previous),
+	  .min = 16,
+	  .flags = BC_SETTING_RESTART,
+	  .help = "The key before the last change; used to look up what was stored with it." },
+
+	{ .name = "click.ttl",
+	  .type = &bc_setting_ms,
+	  FIELD(click_ttl_ms),
+	  .def = "24h",
+	  .min = SECONDS,
+	  .max = 365 * DAYS,
+	  .help = "How long a click waits for its order. The Sovendus guide says 24 hours, its "
+		  "present "
+		  "text 30 days: **set `30d` in production**, or customers who decide the next day "
+		  "are "
+		  "lost." },
+	{ .name = "order.adopt",
+	  .type = &bc_setting_ms,
+	  FIELD(order_adopt_ms),
+	  .def = "15m",
+	  .min = 0,
+	  .max = 30 * DAYS,
+	  .help = "How long an order without a click waits for one that arrives late." },
+	{ .name = "order.keep",
+	  .type = &bc_setting_ms,
+	  FIELD(order_keep_ms),
+	  .def = "90d",
+	  .min = 0,
+	  .max = 3650 * DAYS,
+	  .help = "How long a finished order, its attempts and its token are kept. `0` clears the "
+		  "token "
+		  "at delivery, as the guide's clean-up asks." },
+
+	{ .name = "retry.base",
+	  .type = &bc_setting_ms,
+	  FIELD(retry_base_ms),
+	  .def = "2s",
+	  .min = 1,
+	  .max = HOURS,
+	  .help = "Longest wait before the second attempt; doubles on each failure, up to "
+		  "`retry.cap`. "
+		  "The wait itself is drawn at random below that." },
+	{ .name = "retry.cap",
+	  .type = &bc_setting_ms,
+	  FIELD(retry_cap_ms),
+	  .def = "1h",
+	  .min = 1,
+	  .max = 7 * DAYS,
+	  .help = "Longest wait between two attempts. Not below `retry.base`." },
+	{ .name = "retry.deadline",
+	  .type = &bc_setting_ms,
+	  FIELD(retry_deadline_ms),
+	  .def = "72h",
+	  .min = 10,
+	  .max = 365 * DAYS,
+	  .help = "Age at which a conversion is given up (`expired`; `backchannel retry` brings it "
+		  "back). Time in which its lane was parked or paused does not count." },
+
+	{ .name = "delivery.connect_timeout",
+	  .type = &bc_setting_ms,
+	  FIELD(delivery_connect_timeout_ms),
+	  .def = "5s",
+	  .min = 10,
+	  .max = 5 * MINUTES,
+	  .help = "Longest wait for a connection to the partner." },
+	{ .name = "delivery.timeout",
+	  .type = &bc_setting_ms,
+	  FIELD(delivery_timeout_ms),
+	  .def = "30s",
+	  .min = 10,
+	  .max = 10 * MINUTES,
+	  .help = "Longest time for one attempt as a whole; 30 s is the guide's. Below "
+		  "`lane.lease`." },
+	{ .name = "delivery.proxy",
+	  .type = &bc_setting_text,
+	  FIELD(delivery_proxy),
+	  .check = bc_setting_check_proxy,
+	  .allowed = "`http://host:port`, `https://`, `socks5://` or `socks5h://`, without a user",
+	  .help = "Proxy for requests to the partner. `http_proxy` and its like are not "
+		  "honoured." },
+
+	{ .name = "lane.concurrency",
+	  .type = &bc_setting_count,
+	  FIELD(lane_concurrency),
+	  .def = "8",
+	  .min = 1,
+	  .max = 1024,
+	  .help = "Attempts under way at once, in each lane." },
+	{ .name = "lane.probe",
+	  .type = &bc_setting_ms,
+	  FIELD(lane_probe_ms),
+	  .def = "15m",
+	  .min = 10,
+	  .max = 7 * DAYS,
+	  .help = "How often a parked lane is probed with the partner's documented test token." },
+	{ .name = "lane.lease",
+	  .type = &bc_setting_ms,
+	  FIELD(lane_lease_ms),
+	  .def = "90s",
+	  .min = 20,
+	  .max = DAYS,
+	  .help = "How long an attempt owns its conversion; after that another one may be made. "
+		  "Longer "
+		  "than `delivery.timeout`." },
+};
+const size_t bc_setting_row_count = BC_COUNT(bc_setting_rows);
+
+const struct bc_setting_row bc_product_rows[BC_PRODUCT_ROWS] = {
+	[BC_PRODUCT_PARTNER] = { .name = "partner",
+				 .type = &bc_setting_text,
+				 PART(partner),
+				 .def = "sovendus",
+				 .check = bc_setting_check_partner,
+				 .allowed = "`sovendus`",
+				 .help = "Who gets the token back." },
+	[BC_PRODUCT_ID] = { .name = "id",
+			    .type = &bc_setting_text,
+			    PART(id),
+			    .max = 128,
+			    .check = bc_setting_check_product_id,
+			    .allowed = "letters, digits, `.`, `_`, `-`",
+			    .help = "Product ID of this campaign. Required." },
+	[BC_PRODUCT_KEY] = { .name = "key",
+			     .type = &bc_setting_secret,
+			     PART(key),
+			     .help = "API key of this campaign. Required." },
+	[BC_PRODUCT_LANDING] = { .name = "landing",
+				 .type = &bc_setting_text,
+				 PART(landing),
+				 .check = bc_setting_check_landing,
+				 .allowed = "a path such as `/shoes/`",
+				 .help = "Clicks whose landing path starts with this belong to "
+					 "this "
+					 "product; the longest prefix wins. Without it the product "
+					 "is "
+					 "chosen only by name, in a request's `product`." },
+};
+
+const struct bc_setting_group bc_setting_groups[] = {
+	{ "", "The daemon",
+	  "In the file these stand above the first section, or in `[backchannel]`." },
+	{ "sovendus", "Sovendus",
+	  "The pair of product ID and API key switches the hand-back on. More campaigns: see "
+	  "[Products](#products)." },
+	{ "http", "API listener", "Ceilings and deadlines of the HTTP server." },
+	{ "hash", "Keyed hashes",
+	  "Sessions and tokens are indexed and logged only as keyed hashes." },
+	{ "click", "Clicks", "What came with a landing." },
+	{ "order", "Orders", "What the shop reports." },
+	{ "retry", "Retries",
+	  "The wait after failure *n* is drawn between 0 and `retry.base` doubled *n* - 1 times "
+	  "(at "
+	  "most `retry.cap`), is never below a second (or `retry.base`, if that is smaller), and "
+	  "is "
+	  "raised to what the partner's Retry-After asks, up to 2 hours." },
+	{ "delivery", "Requests to the partner", "One attempt is one HTTP request." },
+	{ "lane", "Lanes", "A lane is the queue of one product at one partner." },
+};
+const size_t bc_setting_group_count = BC_COUNT(bc_setting_groups);
+
+const struct bc_setting_variable bc_setting_variables[] = {
+	{ "BACKCHANNEL_CONFIG", "Path of the settings file, when `--config` does not name one." },
+	{ "CREDENTIALS_DIRECTORY",
+	  "Set by systemd (`LoadCredential=`, `SetCredential=`). A file there "
+	  "named like a secret, such as `sovendus.api_key` or "
+	  "`product.LABEL.key`, is its value." },
+	{ "STATE_DIRECTORY", "Set by systemd (`StateDirectory=`); the first path counts." },
+	{ "XDG_STATE_HOME, HOME", "Where the state directory is, when nothing else says so." },
+};
+const size_t bc_setting_variable_count = BC_COUNT(bc_setting_variables);
