@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The HTTP client's loop side: curl's sockets and timer on a libuv loop, the calls under way, and
+ * their completions.
+ *
+ * Invariants
+ * - curl is only entered from drive() (a socket, the timer or the kick fired), from a caller's
+ *   start, cancel or destroy, never from inside one of its own callbacks: those only note what to
+ *   watch. Poll handles are stopped there and freed by libuv at the end of the turn.
+ * - A completion runs from drive() after curl has returned, so it may start and cancel calls and
+ *   destroy the client. Whoever is on the stack above holds a reference; the memory goes with the
+ *   last one.
+ * - curl's "at once" (timer 0) is a task posted to the loop: never inline, and without the
+ *   millisecond that a timer would cost.
+ * - A socket that cannot be watched for want of memory fails its call, not the whole client.
+ * Left to others: the request, the answer and the rule that a call is sent once (http_call.c).
+ */
+#include "net/http_client.h"
+
+#include <pthread.h>
+#include <uv.h>
+
+#include "base/err.h"
+#include "net/http_call.h"
+
+enum { CONNECTIONS_DEFAULT = 64 };
+
+/* One socket of curl's that the loop watches. */
+struct watch {
+	uv_poll_t poll;
+	struct bc_http_client *client; /* borrowed; not touched once closing */
+	curl_socket_t fd;
+	int events; /* libuv's, that curl asked for */
+	struct watch *prev;
+	struct watch *next;
+};
+
+struct bc_http_client {
+	struct bc_loop *loop;	/* borrowed */
+	CURLM *multi;		/* owned; NULL once destroyed */
+	CURL *model;		/* owned */
+	struct bc_timer *timer; /* owned */
+	struct bc_task kick;
+	bool kicked;
+	bool starved; /* some call is */
+	bool closing;
+	unsigned refs; /* the owner's, a posted kick's, one a drive() on the stack */
+	struct bc_http_call *calls;
+	struct watch *watches;
+};
+
+static void client_unref(struct bc_http_client *c)
+{
+	if (--c->refs == 0)
+		free(c);
+}
+
+/* --- calls ------------------------------------------------------------------------------------ */
+
+static void call_link(struct bc_http_client *c, struct bc_http_call *call)
+{
+	call->client = c;
+	call->next = c->calls;
+	if (c->calls)
+		c->calls->prev = call;
+	c->calls = call;
+}
+
+/* Takes it out of curl and of the list; the answer in it stays readable. */
+static void call_unlink(struct bc_http_call *call)
+{
+	struct bc_http_client *c = call->client;
+
+	curl_multi_remove_handle(c->multi, call->easy);
+	if (call->prev)
+		call->prev->next = call->next;
+	else
+		c->calls = call->next;
+	if (call->next)
+		call->next->prev = call->prev;
+}
+
+static void call_free(struct bc_http_call *call)
+{
+	bc_http_call_finish(call);
+	free(call);
+}
+
+static void call_conclude(struct bc_http_call *call, CURLcode result)
+{
+	struct bc_http_answer answer;
+
+	call_unlink(call);
+	bc_http_call_read(call, result, &answer);
+	call->concluded = true;
+	call->done(call->ctx, &answer);
+	call_free(call);
+}
+
+/* A completion may end any other call, so the list is read from its start each time. */
+static void conclude_starved(struct bc_http_client *c)
+{
+	struct bc_http_call *call = c->calls;
+
+	c->starved = false;
+	while (call && !c->closing) {
+		struct bc_http_call *next = call->next;
+		if (call->starved) {
+			call_conclude(call, CURLE_OUT_OF_MEMORY);
+			next = c->calls;
+		}
+		call = next;
+	}
+}
+
+static void conclude_finished(struct bc_http_client *c)
+{
+	CURLMsg *message;
+	int left;
+
+	while (!c->closing && (message = curl_multi_info_read(c->multi, &left))) {
+		struct bc_http_call *call = NULL;
+		CURLcode result = message->data.result;
+
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&call);
+		call_conclude(call, result);
+	}
+}
+
+/* The one way into curl's state machine; what it finished is concluded on the way out. */
+static void drive(struct bc_http_client *c, curl_socket_t fd, int events)
+{
+	int running;
+
+	c->refs++;
+	if (!c->closing)
+		curl_multi_socket_action(c->multi, fd, events, &running);
+	conclude_finished(c);
+	if (c->starved && !c->closing)
+		conclude_starved(c);
+	client_unref(c);
+}
+
+/* --- curl's sockets and timer on the loop ----------------------------------------------------- */
+
+/*
+ * A reset socket may still hold a whole answer. libuv then stops watching and says "error", on
+ * which curl would give up unread; told of no event (0), curl looks for itself and reads first. The
+ * watch goes on, for curl does not ask again for what it thinks it has.
+ */
+static void on_watch(uv_poll_t *poll, int status, int events)
+{
+	struct watch *w = poll->data;
+	int flags = 0;
+
+	if (status < 0)
+		uv_poll_start(poll, w->events, on_watch);
+	if (status == 0 && (events & UV_READABLE))
+		flags |= CURL_CSELECT_IN;
+	if (status == 0 && (events & UV_WRITABLE))
+		flags |= CURL_CSELECT_OUT;
+	drive(w->client, w->fd, flags);
+}
+
+static void free_watch(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+static struct watch *watch_open(struct bc_http_client *c, curl_socket_t fd)
+{
+	struct watch *w = calloc(1, sizeof(*w));
+
+	if (!w || uv_poll_init(bc_loop_uv(c->loop), &w->poll, fd) < 0) {
+		free(w);
+		return NULL;
+	}
+	w->poll.data = w;
+	w->client = c;
+	w->fd = fd;
+	w->next = c->watches;
+	if (c->watches)
+		c->watches->prev = w;
+	c->watches = w;
+	return w;
+}
+
+/* Stops at once, for curl closes the socket next; the memory goes at the end of the turn. */
+static void watch_close(struct watch *w)
+{
+	if (w->prev)
+		w->prev->next = w->next;
+	else
+		w->client->watches = w->next;
+	if (w->next)
+		w->next->prev = w->prev;
+	uv_close((uv_handle_t *)&w->poll, free_watch);
+}
+
+static void starve(struct bc_http_client *c, CURL *easy)
+{
+	struct bc_http_call *call = NULL;
+
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&call);
+	if (call)
+		call->starved = c->starved = true;
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *socket_ctx)
+{
+	struct bc_http_client *c = ctx;
+	struct watch *w = socket_ctx;
+	int events = 0;
+
+	if (c->closing)
+		return 0;
+	if (what == CURL_POLL_REMOVE) {
+		if (w)
+			watch_close(w);
+		curl_multi_assign(c->multi, fd, NULL);
+		return 0;
+	}
+	if (!w) {
+		w = watch_open(c, fd);
+		if (!w)
+			starve(c, easy);
+		curl_multi_assign(c->multi, fd, w);
+	}
+	if (what & CURL_POLL_IN)
+		events |= UV_READABLE;
+	if (what & CURL_POLL_OUT)
+		events |= UV_WRITABLE;
+	if (w) {
+		w->events = events;
+		uv_poll_start(&w->poll, events, on_watch);
+	}
+	return 0;
+}
+
+static void on_kick(struct bc_task *task)
+{
+	struct bc_http_client *c = BC_CONTAINER(task, struct bc_http_client, kick);
+
+	c->kicked = false;
+	drive(c, CURL_SOCKET_TIMEOUT, 0);
+	client_unref(c);
+}
+
+static void kick(struct bc_http_client *c)
+{
+	if (c->kicked)
+		return;
+	c->kicked = true;
+	c->refs++;
+	bc_loop_post(c->loop, &c->kick);
+}
+
+static void on_timer(void *ctx)
+{
+	drive(ctx, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int on_timeout_change(CURLM *multi, long timeout_ms, void *ctx)
+{
+	struct bc_http_client *c = ctx;
+
+	(void)multi;
+	if (c->closing)
+		return 0;
+	bc_timer_stop(c->timer);
+	if (timeout_ms == 0)
+		kick(c);
+	else if (timeout_ms > 0)
+		bc_timer_start(c->timer, (uint64_t)timeout_ms);
+	return 0;
+}
+
+/* --- the client ------------------------------------------------------------------------------- */
+
+static CURLcode global_result;
+
+static void global_init(void)
+{
+	global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+/* For the process, and never undone: resolver threads may outlive the last client. */
+static int require_curl(struct bc_err *err)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, global_init);
+	if (global_result == CURLE_OK)
+		return 0;
+	return bc_err_set(err, BC_EINTERNAL, "libcurl does not start: %s",
+			  curl_easy_strerror(global_result));
+}
+
+static int multi_open(struct bc_http_client *c, const struct bc_http_client_options *o)
+{
+	long connections = o->connections_max ? (long)o->connections_max : CONNECTIONS_DEFAULT;
+	CURLMcode rc = CURLM_OK;
+
+	c->multi = curl_multi_init();
+	if (!c->multi)
+		return BC_ENOMEM;
+#define SET(option, value) (rc = rc == CURLM_OK ? curl_multi_setopt(c->multi, option, value) : rc)
+	SET(CURLMOPT_SOCKETFUNCTION, on_socket);
+	SET(CURLMOPT_SOCKETDATA, c);
+	SET(CURLMOPT_TIMERFUNCTION, on_timeout_change);
+	SET(CURLMOPT_TIMERDATA, c);
+	SET(CURLMOPT_MAXCONNECTS, connections);
+#undef SET
+	return rc == CURLM_OK ? 0 : BC_ENOMEM;
+}
+
+static int client_open(struct bc_http_client *c, struct bc_loop *loop,
+		       const struct bc_http_client_options *options, struct bc_err *err)
+{
+	int rc;
+
+	c->refs = 1;
+	c->loop = loop;
+	c->kick.run = on_kick;
+	c->timer = bc_timer_create(loop, on_timer, c);
+	if (!c->timer)
+		return bc_err_nomem(err);
+	rc = require_curl(err);
+	if (rc == 0)
+		rc = bc_http_model_create(options, &c->model, err);
+	if (rc == 0 && multi_open(c, options) < 0)
+		rc = bc_err_nomem(err);
+	return rc;
+}
+
+int bc_http_client_create(struct bc_loop *loop, const struct bc_http_client_options *options,
+			  struct bc_http_client **ret_client, struct bc_err *err)
+{
+	struct bc_http_client *c = calloc(1, sizeof(*c));
+	int rc;
+
+	if (!c)
+		return bc_err_nomem(err);
+	rc = client_open(c, loop, options, err);
+	if (rc < 0) {
+		bc_http_client_destroy(c);
+		return rc;
+	}
+	*ret_client = c;
+	return 0;
+}
+
+/* From here on curl's callbacks find the client closing: the sockets are let go of before curl
+ * closes them. */
+void bc_http_client_destroy(struct bc_http_client *c)
+{
+	if (!c)
+		return;
+	while (c->calls)
+		bc_http_call_cancel(c->calls);
+	c->closing = true;
+	while (c->watches)
+		watch_close(c->watches);
+	curl_multi_cleanup(c->multi);
+	curl_easy_cleanup(c->model);
+	bc_timer_destroy(c->timer);
+	client_unref(c);
+}
+
+int bc_http_call_start(struct bc_http_client *c, const struct bc_http_exchange *exchange,
+		       bc_http_done *done, void *ctx, struct bc_http_call **ret_call,
+		       struct bc_err *err)
+{
+	struct bc_http_call *call = calloc(1, sizeof(*call));
+	int rc;
+
+	BC_ASSERT(!c->closing);
+	if (!call)
+		return bc_err_nomem(err);
+	rc = bc_http_call_init(call, c->model, exchange, err);
+	if (rc == 0 && curl_multi_add_handle(c->multi, call->easy) != CURLM_OK)
+		rc = bc_err_nomem(err);
+	if (rc < 0) {
+		call_free(call);
+		return rc;
+	}
+	call->done = done;
+	call->ctx = ctx;
+	call_link(c, call);
+	if (ret_call)
+		*ret_call = call;
+	return 0;
+}
+
+void bc_http_call_cancel(struct bc_http_call *call)
+{
+	if (!call || call->concluded)
+		return;
+	call_unlink(call);
+	call_free(call);
+}
