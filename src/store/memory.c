@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine for tests and try-outs: the same answers as sqlite's, nothing kept. What has no memory
+ * left is answered BC_ENOMEM by its own operation; there is no transaction to undo.
+ */
+#include "store/memory_impl.h"
+
+#include <string.h>
+
+#include "base/err.h"
+
+static int mem_open(const char *rest, const struct bc_clock *clock, void **ret_engine,
+		    struct bc_err *err)
+{
+	(void)rest;
+	(void)clock;
+	struct mem *m = calloc(1, sizeof(*m));
+	if (!m)
+		return bc_err_nomem(err);
+	mem_init(m);
+	*ret_engine = m;
+	return 0;
+}
+
+static void mem_close(void *engine)
+{
+	mem_finish(engine);
+	free(engine);
+}
+
+static int no_transaction(void *engine, struct bc_engine_fault *fault)
+{
+	(void)engine;
+	(void)fault;
+	return 0;
+}
+
+static void no_rollback(void *engine)
+{
+	(void)engine;
+}
+
+/* --- single orders ------------------------------------------------------------------------- */
+
+static struct bc_arena *scratch_create(void)
+{
+	return bc_arena_create(4096, 1024 * 1024);
+}
+
+static void scratch_destroy(struct bc_arena **arena)
+{
+	bc_arena_destroy(*arena);
+}
+#define SCRATCH BC_CLEANUP(scratch_destroy) struct bc_arena
+
+static int put_click(struct mem *m, struct bc_store_op *op)
+{
+	SCRATCH *scratch = scratch_create();
+	return scratch ? bc_rule_put_click(&mem_rows, m, op, scratch) : BC_ENOMEM;
+}
+
+static int delete_click(struct mem *m, struct bc_store_op *op)
+{
+	struct mem_click *rec = mem_click_by_id(m, op->in.delete_click);
+	if (!rec) {
+		op->result = BC_ENOENT;
+		return 0;
+	}
+	mem_delete_click(m, rec);
+	return 0;
+}
+
+static int accept_order(struct mem *m, struct bc_store_op *op)
+{
+	return bc_rule_accept(&mem_rows, m, op);
+}
+
+static int finish(struct mem *m, struct bc_store_op *op)
+{
+	SCRATCH *scratch = scratch_create();
+	return scratch ? bc_rule_finish(&mem_rows, m, op, scratch) : BC_ENOMEM;
+}
+
+static int cancel(struct mem *m, struct bc_store_op *op)
+{
+	return bc_rule_cancel(&mem_rows, m, op);
+}
+
+static int copy_attempts(const struct mem_order *rec, struct bc_store_op *op)
+{
+	uint32_t n = rec->attempt_count;
+	struct bc_attempt *out = bc_arena_alloc(op->arena, (n + 1) * sizeof(*out));
+	for (uint32_t i = 0; out && i < n; i++) {
+		out[i] = rec->attempts[i].a;
+		out[i].key_fingerprint.ptr = rec->attempts[i].key;
+		if (mem_copy_text(out[i].error, op->arena, &out[i].error) ||
+		    mem_copy_text(out[i].key_fingerprint, op->arena, &out[i].key_fingerprint))
+			return BC_ENOMEM;
+	}
+	op->out.story.attempts = out;
+	op->out.story.attempt_count = n;
+	return out ? 0 : BC_ENOMEM;
+}
+
+static int get_order(struct mem *m, struct bc_store_op *op)
+{
+	struct bc_str name = op->in.get_order.order;
+	const struct mem_order *rec = mem_order_by_id(m, name);
+	if (rec) {
+		int result = mem_copy_order(&rec->o, op->arena, &op->out.story.order);
+		return result ? result : copy_attempts(rec, op);
+	}
+	op->result = bc_err_set(&op->err, BC_ENOENT, "there is no order \"%.*s\"", (int)name.len,
+				name.ptr);
+	return 0;
+}
+
+/* --- many orders --------------------------------------------------------------------------- */
+
+/* Copies what is due into op's arena. */
+static int read_due(struct mem *m, struct bc_store_op *op)
+{
+	const __typeof__(op->in.lease) *in = &op->in.lease;
+	struct mem_order *rec = mem_order_due(m, NULL, in->partner, in->product);
+	uint64_t most = m->counts.orders[BC_ORDER_PENDING];
+	if (most > in->limit)
+		most = in->limit;
+	struct bc_order *orders = bc_arena_alloc(op->arena, (most + 1) * sizeof(*orders));
+	if (!orders)
+		return BC_ENOMEM;
+	op->out.lease.orders = orders;
+	for (; rec && op->out.lease.count < most && rec->o.due_ms <= in->now_ms;
+	     rec = mem_order_due(m, rec, in->partner, in->product)) {
+		if (bc_rule_is_past(&rec->o, in->now_ms))
+			continue;
+		if (mem_copy_order(&rec->o, op->arena, &orders[op->out.lease.count]))
+			return BC_ENOMEM;
+		op->out.lease.count++;
+	}
+	return 0;
+}
+
+static int lease(struct mem *m, struct bc_store_op *op)
+{
+	if (op->in.lease.only_order.ptr)
+		return bc_rule_lease_only(&mem_rows, m, op);
+	int result = read_due(m, op);
+	if (result)
+		return result;
+	uint32_t count = op->out.lease.count;
+	op->out.lease.count = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		/* What is leased already must be told. */
+		if (bc_rule_lease(&mem_rows, m, op, &op->out.lease.orders[i]))
+			return i ? 0 : BC_ENOMEM;
+		op->out.lease.count++;
+	}
+	return 0;
+}
+
+static int release(struct mem *m, struct bc_store_op *op)
+{
+	struct mem_order *rec = mem_order_below(m, 0);
+	for (; rec; rec = mem_order_below(m, rec->o.row)) {
+		struct bc_order order = rec->o;
+		if (order.state != BC_ORDER_SENDING)
+			continue;
+		bc_rule_release(&order, op->in.release.now_ms);
+		if (mem_save_order(m, rec, &order))
+			return BC_ENOMEM;
+		op->out.changed.count++;
+	}
+	return 0;
+}
+
+static int requeue(struct mem *m, struct bc_store_op *op)
+{
+	const __typeof__(op->in.requeue) *in = &op->in.requeue;
+	if (in->order.ptr)
+		return bc_rule_requeue(&mem_rows, m, op);
+	struct mem_order *rec = mem_order_below(m, in->select.before_row);
+	for (; rec; rec = mem_order_below(m, rec->o.row)) {
+		struct bc_order order = rec->o;
+		if (order.created_ms < in->select.since_ms ||
+		    !bc_rule_requeues(&order, in->select.state))
+			continue;
+		if (in->select.limit && op->out.changed.count == in->select.limit) {
+			op->out.changed.next_before_row = order.row + 1;
+			return 0;
+		}
+		bc_rule_make_due(&order, in->now_ms, in->deadline_ms);
+		if (!in->select.count_only && mem_save_order(m, rec, &order))
+			return BC_ENOMEM;
+		op->out.changed.count++;
+	}
+	return 0;
+}
+
+static int list_orders(struct mem *m, struct bc_store_op *op)
+{
+	const struct bc_order_selector *select = &op->in.list.select;
+	uint32_t limit = bc_rule_list_limit(select), count = 0;
+	struct bc_order *orders = bc_arena_alloc(op->arena, limit * sizeof(*orders));
+	struct mem_order *rec = mem_order_below(m, select->before_row);
+	if (!orders)
+		return BC_ENOMEM;
+	op->out.list.orders = orders;
+	for (; rec; rec = mem_order_below(m, rec->o.row)) {
+		if (rec->o.created_ms < select->since_ms ||
+		    (select->state != BC_ORDER_STATE_ANY && (int)rec->o.state != select->state))
+			continue;
+		if (count == limit) {
+			op->out.list.next_before_row = orders[count - 1].row;
+			break;
+		}
+		if (mem_copy_order(&rec->o, op->arena, &orders[count]))
+			return BC_ENOMEM;
+		count++;
+	}
+	op->out.list.count = count;
+	return 0;
+}
+
+/* --- clean-up ------------------------------------------------------------------------------ */
+
+static void purge_clicks(struct mem *m, struct bc_store_op *op, uint32_t limit)
+{
+	struct bc_tree_node *node;
+	while (op->out.purge.clicks < limit && (node = bc_tree_first(&m->clicks_by_expiry))) {
+		struct mem_click *rec = BC_CONTAINER(node, struct mem_click, by_expiry);
+		if (rec->c.expires_ms > op->in.purge.now_ms)
+			return;
+		mem_delete_click(m, rec);
+		op->out.purge.clicks++;
+	}
+}
+
+static int clear_token(struct mem *m, struct mem_order *rec)
+{
+	struct bc_order order = rec->o;
+	order.token = (struct bc_str){ 0 };
+	return mem_save_order(m, rec, &order);
+}
+
+static int expire(struct mem *m, struct mem_order *rec, uint64_t now_ms)
+{
+	struct bc_order order = rec->o;
+	bc_rule_expire(&order, now_ms);
+	return mem_save_order(m, rec, &order);
+}
+
+/* Does to one order what is to be done, each kind of work up to its limit. */
+static int purge_order(struct mem *m, struct bc_store_op *op, struct mem_order *rec, uint32_t limit)
+{
+	const __typeof__(op->in.purge) *in = &op->in.purge;
+	__typeof__(op->out.purge) *out = &op->out.purge;
+	const struct bc_order *o = &rec->o;
+	bool final = bc_rule_is_final(o->state);
+	if (in->expire && o->state == BC_ORDER_PENDING && bc_rule_is_past(o, in->now_ms) &&
+	    out->expired < limit) {
+		out->expired++;
+		return expire(m, rec, in->now_ms);
+	}
+	if (final && o->token.ptr && o->finished_ms < in->clear_before_ms && out->tokens < limit) {
+		out->tokens++;
+		if (clear_token(m, rec))
+			return BC_ENOMEM;
+	}
+	if ((final || o->state == BC_ORDER_UNATTRIBUTED) && o->updated_ms < in->delete_before_ms &&
+	    out->orders < limit) {
+		out->orders++;
+		mem_delete_order(m, rec);
+	}
+	return 0;
+}
+
+static int purge(struct mem *m, struct bc_store_op *op)
+{
+	__typeof__(op->out.purge) *out = &op->out.purge;
+	uint32_t limit = bc_rule_purge_limit(op);
+	purge_clicks(m, op, limit);
+	struct mem_order *rec = mem_order_below(m, 0);
+	while (rec) {
+		uint64_t row = rec->o.row;
+		int result = purge_order(m, op, rec, limit);
+		if (result)
+			return result;
+		rec = mem_order_below(m, row);
+	}
+	out->more = out->clicks == limit || out->tokens == limit || out->orders == limit ||
+		    out->expired == limit;
+	return 0;
+}
+
+/* --- numbers and meta ---------------------------------------------------------------------- */
+
+static int counts(struct mem *m, struct bc_store_op *op)
+{
+	op->out.counts = m->counts;
+	return 0;
+}
+
+static bool same_text(struct bc_str a, struct bc_str b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+enum { LANES_MAX = 256 };
+
+static int count_lane(const struct bc_order *o, struct bc_store_op *op)
+{
+	struct bc_lane_count *lane = op->out.lanes.lanes;
+	struct bc_lane_count *end = lane + op->out.lanes.count;
+	while (lane < end &&
+	       !(same_text(lane->partner, o->partner) && same_text(lane->product, o->product)))
+		lane++;
+	if (lane == end) {
+		if (op->out.lanes.count == LANES_MAX ||
+		    mem_copy_text(o->partner, op->arena, &lane->partner) ||
+		    mem_copy_text(o->product, op->arena, &lane->product))
+			return BC_ENOMEM;
+		op->out.lanes.count++;
+	}
+	if (o->state == BC_ORDER_SENDING) {
+		lane->sending++;
+		return 0;
+	}
+	/* Newest first: the last one seen is the oldest. */
+	lane->oldest_ms = o->created_ms;
+	if (!lane->pending++ || o->due_ms < lane->next_due_ms)
+		lane->next_due_ms = o->due_ms;
+	return 0;
+}
+
+static int lanes(struct mem *m, struct bc_store_op *op)
+{
+	op->out.lanes.lanes = bc_arena_alloc(op->arena, LANES_MAX * sizeof(*op->out.lanes.lanes));
+	if (!op->out.lanes.lanes)
+		return BC_ENOMEM;
+	struct mem_order *rec = mem_order_below(m, 0);
+	for (; rec; rec = mem_order_below(m, rec->o.row)) {
+		bool in_lane = rec->o.state == BC_ORDER_PENDING || rec->o.state == BC_ORDER_SENDING;
+		if (in_lane && count_lane(&rec->o, op))
+			return BC_ENOMEM;
+	}
+	return 0;
+}
+
+static int get_meta(struct mem *m, struct bc_store_op *op)
+{
+	const struct mem_meta *rec = mem_meta_by_key(m, op->in.meta.key);
+	if (rec)
+		return mem_copy_text(bc_str_of(rec->value), op->arena, &op->out.meta);
+	op->result = BC_ENOENT;
+	return 0;
+}
+
+static int put_meta(struct mem *m, struct bc_store_op *op)
+{
+	return mem_put_meta(m, op->in.meta.key, op->in.meta.value);
+}
+
+static int probe(struct mem *m, struct bc_store_op *op)
+{
+	(void)op;
+	return mem_put_meta(m, BC_STR("store.probe"), BC_STR("written"));
+}
+
+static int (*const operations[BC_STORE_KINDS])(struct mem *, struct bc_store_op *) = {
+	[BC_STORE_PUT_CLICK] = put_click,
+	[BC_STORE_DELETE_CLICK] = delete_click,
+	[BC_STORE_ACCEPT_ORDER] = accept_order,
+	[BC_STORE_LEASE] = lease,
+	[BC_STORE_FINISH] = finish,
+	[BC_STORE_RELEASE] = release,
+	[BC_STORE_GET_ORDER] = get_order,
+	[BC_STORE_LIST_ORDERS] = list_orders,
+	[BC_STORE_REQUEUE] = requeue,
+	[BC_STORE_CANCEL] = cancel,
+	[BC_STORE_PURGE] = purge,
+	[BC_STORE_COUNTS] = counts,
+	[BC_STORE_LANES] = lanes,
+	[BC_STORE_GET_META] = get_meta,
+	[BC_STORE_PUT_META] = put_meta,
+	[BC_STORE_PROBE] = probe,
+};
+
+static int apply(void *engine, struct bc_store_op *op, struct bc_engine_fault *fault)
+{
+	(void)fault;
+	if (operations[op->kind](engine, op)) {
+		memset(&op->out, 0, sizeof(op->out));
+		op->result = bc_err_nomem(&op->err);
+	}
+	return 0;
+}
+
+const struct bc_engine bc_engine_memory = {
+	.name = "memory",
+	.help = "nothing is kept over a restart; for tests and try-outs: memory:",
+	.open = mem_open,
+	.close = mem_close,
+	.begin = no_transaction,
+	.commit = no_transaction,
+	.rollback = no_rollback,
+	.apply = apply,
+};

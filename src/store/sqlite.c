@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The default engine: one SQLite file in WAL mode with synchronous=FULL, so a commit is one fsync
+ * of the log. This file has the transactions and hands each operation to its function; the others
+ * are named in sqlite_impl.h.
+ */
+#include "store/sqlite_impl.h"
+
+#include "base/err.h"
+
+/* --- transactions -------------------------------------------------------------------------- */
+
+static int begin(void *engine, struct bc_engine_fault *fault)
+{
+	struct sq *e = engine;
+	e->fault = fault;
+	SQ_QUERY q = sq_query(e, SQ_BEGIN);
+	return sq_run(&q);
+}
+
+static int commit(void *engine, struct bc_engine_fault *fault)
+{
+	struct sq *e = engine;
+	e->fault = fault;
+	int result = sq_counts_store(e);
+	if (result)
+		return result;
+	SQ_QUERY q = sq_query(e, SQ_COMMIT);
+	if (sqlite3_step(q.stmt) != SQLITE_DONE)
+		return sq_commit_failed(e, sqlite3_extended_errcode(e->db));
+	sq_counts_settle(e);
+	return 0;
+}
+
+static void rollback(void *engine)
+{
+	struct sq *e = engine;
+	/* Some failures have rolled back already. One that fails here leaves the transaction open,
+	 * and the next begin says so. */
+	if (!sqlite3_get_autocommit(e->db))
+		(void)sqlite3_exec(e->db, "ROLLBACK", NULL, NULL, NULL);
+	sq_counts_restore(e);
+}
+
+/* --- operations that need no file of their own --------------------------------------------- */
+
+static int put_click(struct sq *e, struct bc_store_op *op)
+{
+	return bc_rule_put_click(&sq_rows, e, op, e->scratch);
+}
+
+static int accept_order(struct sq *e, struct bc_store_op *op)
+{
+	return bc_rule_accept(&sq_rows, e, op);
+}
+
+static int finish(struct sq *e, struct bc_store_op *op)
+{
+	return bc_rule_finish(&sq_rows, e, op, e->scratch);
+}
+
+static int cancel(struct sq *e, struct bc_store_op *op)
+{
+	return bc_rule_cancel(&sq_rows, e, op);
+}
+
+static int counts(struct sq *e, struct bc_store_op *op)
+{
+	for (int i = 0; i < BC_ORDER_STATES; i++)
+		op->out.counts.orders[i] = e->counts.orders[i].now;
+	op->out.counts.clicks = e->counts.clicks.now;
+	return 0;
+}
+
+static int get_meta(struct sq *e, struct bc_store_op *op)
+{
+	SQ_QUERY q = sq_query(e, SQ_META_GET);
+	sq_add_text(&q, op->in.meta.key);
+	int row = sq_step(&q);
+	if (row == 1)
+		return sq_copy(&q, 0, op->arena, &op->out.meta);
+	if (row == 0)
+		op->result = BC_ENOENT;
+	return row;
+}
+
+static int write_meta(struct sq *e, struct bc_str key, struct bc_str value)
+{
+	SQ_QUERY q = sq_query(e, SQ_META_PUT);
+	sq_add_label(&q, key);
+	sq_add_label(&q, value);
+	return sq_run(&q);
+}
+
+static int put_meta(struct sq *e, struct bc_store_op *op)
+{
+	return write_meta(e, op->in.meta.key, op->in.meta.value);
+}
+
+static int probe(struct sq *e, struct bc_store_op *op)
+{
+	char now[BC_TIME_TEXT_BYTES];
+	(void)op;
+	return write_meta(e, BC_STR("store.probe"),
+			  bc_str_of(bc_time_format(bc_wall_ms(e->clock), now)));
+}
+
+static int (*const operations[BC_STORE_KINDS])(struct sq *, struct bc_store_op *) = {
+	[BC_STORE_PUT_CLICK] = put_click,
+	[BC_STORE_DELETE_CLICK] = sq_delete_click,
+	[BC_STORE_ACCEPT_ORDER] = accept_order,
+	[BC_STORE_LEASE] = sq_lease,
+	[BC_STORE_FINISH] = finish,
+	[BC_STORE_RELEASE] = sq_release,
+	[BC_STORE_GET_ORDER] = sq_get_order,
+	[BC_STORE_LIST_ORDERS] = sq_list_orders,
+	[BC_STORE_REQUEUE] = sq_requeue,
+	[BC_STORE_CANCEL] = cancel,
+	[BC_STORE_PURGE] = sq_purge,
+	[BC_STORE_COUNTS] = counts,
+	[BC_STORE_LANES] = sq_lanes,
+	[BC_STORE_GET_META] = get_meta,
+	[BC_STORE_PUT_META] = put_meta,
+	[BC_STORE_PROBE] = probe,
+};
+
+static int apply(void *engine, struct bc_store_op *op, struct bc_engine_fault *fault)
+{
+	struct sq *e = engine;
+	e->fault = fault;
+	bc_arena_reset(e->scratch);
+	return operations[op->kind](e, op);
+}
+
+const struct bc_engine bc_engine_sqlite = {
+	.name = "sqlite",
+	.help = "one file on this machine: sqlite:PATH",
+	.open = sq_open,
+	.close = sq_close,
+	.begin = begin,
+	.commit = commit,
+	.rollback = rollback,
+	.apply = apply,
+	.tend = sq_tend,
+};

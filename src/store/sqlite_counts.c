@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How many orders are in which state, and how many each lane has: known without counting. The
+ * numbers live in memory; each commit writes those that changed, within its own transaction, so
+ * after a crash they fit the rows; a rollback takes them back. (Triggers would do the same at two
+ * more statements for every row that moves.)
+ */
+#include "store/sqlite_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { NAME_BYTES = 32 };
+
+static struct sq_lane *find_lane(const struct sq_counts *c, struct bc_str partner,
+				 struct bc_str product)
+{
+	for (uint32_t i = 0; i < c->lane_count; i++) {
+		struct sq_lane *lane = &c->lanes[i];
+		if (bc_str_eq(product, lane->product) && bc_str_eq(partner, lane->partner))
+			return lane;
+	}
+	return NULL;
+}
+
+static char *dup_label(struct bc_str label)
+{
+	return bc_str_dup(label.ptr ? label : BC_STR(""));
+}
+
+static struct sq_lane *add_lane(struct sq_counts *c, struct bc_str partner, struct bc_str product)
+{
+	if (c->lane_count == c->lane_room) {
+		uint32_t room = c->lane_room ? 2 * c->lane_room : 8;
+		struct sq_lane *lanes = realloc(c->lanes, room * sizeof(*lanes));
+		if (!lanes)
+			return NULL;
+		c->lanes = lanes;
+		c->lane_room = room;
+	}
+	struct sq_lane *lane = &c->lanes[c->lane_count];
+	*lane = (struct sq_lane){ .partner = dup_label(partner), .product = dup_label(product) };
+	if (!lane->partner || !lane->product) {
+		free(lane->partner);
+		free(lane->product);
+		return NULL;
+	}
+	c->lane_count++;
+	return lane;
+}
+
+static struct sq_count *lane_count(struct sq_lane *lane, int state)
+{
+	return state == BC_ORDER_PENDING ? &lane->pending : &lane->sending;
+}
+
+static bool in_lane(int state)
+{
+	return state == BC_ORDER_PENDING || state == BC_ORDER_SENDING;
+}
+
+int sq_counts_move(struct sq *e, int from, int to, const struct bc_order *order)
+{
+	struct sq_counts *c = &e->counts;
+	if (from == to)
+		return 0;
+	if (in_lane(from) || in_lane(to)) {
+		struct sq_lane *lane = find_lane(c, order->partner, order->product);
+		if (!lane)
+			lane = add_lane(c, order->partner, order->product);
+		if (!lane)
+			return sq_no_memory(e);
+		if (in_lane(from))
+			lane_count(lane, from)->now--;
+		if (in_lane(to))
+			lane_count(lane, to)->now++;
+	}
+	if (from >= 0)
+		c->orders[from].now--;
+	if (to >= 0)
+		c->orders[to].now++;
+	return 0;
+}
+
+uint64_t sq_counts_pending(const struct sq *e, struct bc_str partner, struct bc_str product)
+{
+	const struct sq_lane *lane = find_lane(&e->counts, partner, product);
+	return lane ? lane->pending.now : 0;
+}
+
+/* --- on disk ------------------------------------------------------------------------------- */
+
+static const char *count_name(int state, char *text)
+{
+	if (state == BC_ORDER_STATES)
+		return "clicks";
+	snprintf(text, NAME_BYTES, "orders.%s", bc_order_state_name((enum bc_order_state)state));
+	return text;
+}
+
+/* The orders' states, then the clicks. */
+static struct sq_count *count_at(struct sq_counts *c, int i)
+{
+	return i == BC_ORDER_STATES ? &c->clicks : &c->orders[i];
+}
+
+static int load_lanes(struct sq *e)
+{
+	SQ_QUERY q = sq_query(e, SQ_LANES);
+	int row;
+	while ((row = sq_step(&q)) == 1) {
+		struct sq_lane *lane = add_lane(&e->counts, sq_text(&q, 0), sq_text(&q, 1));
+		if (!lane)
+			return sq_no_memory(e);
+		lane->pending = (struct sq_count){ sq_int(&q, 2), sq_int(&q, 2) };
+		lane->sending = (struct sq_count){ sq_int(&q, 3), sq_int(&q, 3) };
+	}
+	return row;
+}
+
+static int load_newest(struct sq *e)
+{
+	SQ_QUERY q = sq_query(e, SQ_ORDER_LAST);
+	int row = sq_step(&q);
+	if (row == 1)
+		e->newest_ms = (struct sq_count){ sq_int(&q, 1), sq_int(&q, 1) };
+	return row < 0 ? row : 0;
+}
+
+int sq_counts_load(struct sq *e)
+{
+	char name[NAME_BYTES];
+	SQ_QUERY q = sq_query(e, SQ_COUNTS);
+	int row;
+	while ((row = sq_step(&q)) == 1) {
+		for (int i = 0; i <= BC_ORDER_STATES; i++) {
+			if (bc_str_eq(sq_text(&q, 0), count_name(i, name)))
+				*count_at(&e->counts, i) =
+					(struct sq_count){ sq_int(&q, 1), sq_int(&q, 1) };
+		}
+	}
+	if (row == 0)
+		row = load_lanes(e);
+	return row ? row : load_newest(e);
+}
+
+static int store_count(struct sq *e, int i)
+{
+	char name[NAME_BYTES];
+	const struct sq_count *count = count_at(&e->counts, i);
+	if (count->now == count->durable)
+		return 0;
+	SQ_QUERY q = sq_query(e, SQ_COUNT_PUT);
+	sq_add_text(&q, bc_str_of(count_name(i, name)));
+	sq_add_int(&q, count->now);
+	return sq_run(&q);
+}
+
+static int store_lane(struct sq *e, const struct sq_lane *lane)
+{
+	if (lane->pending.now == lane->pending.durable &&
+	    lane->sending.now == lane->sending.durable)
+		return 0;
+	SQ_QUERY q = sq_query(e, SQ_LANE_PUT);
+	sq_add_text(&q, bc_str_of(lane->partner));
+	sq_add_text(&q, bc_str_of(lane->product));
+	sq_add_int(&q, lane->pending.now);
+	sq_add_int(&q, lane->sending.now);
+	return sq_run(&q);
+}
+
+int sq_counts_store(struct sq *e)
+{
+	int result = 0;
+	for (int i = 0; result == 0 && i <= BC_ORDER_STATES; i++)
+		result = store_count(e, i);
+	for (uint32_t i = 0; result == 0 && i < e->counts.lane_count; i++)
+		result = store_lane(e, &e->counts.lanes[i]);
+	return result;
+}
+
+/* --- after the transaction ----------------------------------------------------------------- */
+
+static void each_count(struct sq *e, void (*visit)(struct sq_count *))
+{
+	for (int i = 0; i <= BC_ORDER_STATES; i++)
+		visit(count_at(&e->counts, i));
+	for (uint32_t i = 0; i < e->counts.lane_count; i++) {
+		visit(&e->counts.lanes[i].pending);
+		visit(&e->counts.lanes[i].sending);
+	}
+	visit(&e->newest_ms);
+}
+
+static void settle(struct sq_count *count)
+{
+	count->durable = count->now;
+}
+
+static void restore(struct sq_count *count)
+{
+	count->now = count->durable;
+}
+
+void sq_counts_settle(struct sq *e)
+{
+	each_count(e, settle);
+}
+
+void sq_counts_restore(struct sq *e)
+{
+	each_count(e, restore);
+}
+
+void sq_counts_finish(struct sq *e)
+{
+	for (uint32_t i = 0; i < e->counts.lane_count; i++) {
+		free(e->counts.lanes[i].partner);
+		free(e->counts.lanes[i].product);
+	}
+	free(e->counts.lanes);
+}

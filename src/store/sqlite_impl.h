@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the sqlite engine share. One connection, one thread at a time.
+ *
+ * A function that talks to SQLite returns 0 (look-ups 1 found, 0 absent) or a negative code; then
+ * the fault that struct sq points to during an operation is filled, and the caller only returns.
+ */
+#ifndef BC_STORE_SQLITE_IMPL_H
+#define BC_STORE_SQLITE_IMPL_H
+
+#include <sqlite3.h>
+
+#include "store/engine.h"
+#include "store/rules.h"
+
+enum {
+	SQ_SCHEMA_VERSION = 1,
+	SQ_APPLICATION_ID = 0x62636831, /* "bch1" */
+	SQ_PAGE_BYTES = 4096,
+	SQ_SCRATCH_BYTES = 64 * 1024,
+	SQ_SCRATCH_MAX = 1024 * 1024,
+	SQ_CHUNK_ROWS = 64 /* rows that a bulk move holds at a time */
+};
+
+/* Every statement, prepared once; the texts are in sqlite_schema.c in this order. */
+enum sq_stmt {
+	SQ_BEGIN,
+	SQ_COMMIT,
+	SQ_CLICK_DELETE,
+	SQ_CLICK_INSERT,
+	SQ_CLICK_BY_ID,
+	SQ_CLICK_BY_SESSION,
+	SQ_CLICKS_EXPIRED,
+	SQ_ORDER_BY_ID,
+	SQ_ORDER_BY_TOKEN,
+	SQ_ORDER_UNCLAIMED_CLICK,
+	SQ_ORDER_UNCLAIMED_SESSION,
+	SQ_ORDER_INSERT,
+	SQ_ORDER_CLAIM,
+	SQ_ORDER_MOVE,
+	SQ_ORDERS_DUE,
+	SQ_ORDERS_BELOW,
+	SQ_ORDERS_BELOW_IN_STATE,
+	SQ_ORDERS_PAST_DEADLINE,
+	SQ_ORDER_SINCE,
+	SQ_ORDER_LAST,
+	SQ_TOKENS_CLEAR,
+	SQ_ORDERS_UNTOUCHED,
+	SQ_ORDER_DELETE,
+	SQ_ATTEMPTS_DELETE,
+	SQ_ATTEMPT_INSERT,
+	SQ_ATTEMPT_UPDATE,
+	SQ_ATTEMPTS,
+	SQ_LANE_NEXT_DUE,
+	SQ_LANE_OLDEST,
+	SQ_META_GET,
+	SQ_META_PUT,
+	SQ_COUNT_PUT,
+	SQ_COUNTS,
+	SQ_LANE_PUT,
+	SQ_LANES,
+	SQ_STMTS
+};
+extern const char *const sq_texts[SQ_STMTS];
+extern const char sq_schema[];
+
+/* A number of the store's, as it is now and as it was at the last commit. */
+struct sq_count {
+	uint64_t now, durable;
+};
+struct sq_lane {
+	char *partner, *product; /* owned */
+	struct sq_count pending, sending;
+};
+struct sq_counts {
+	struct sq_count orders[BC_ORDER_STATES], clicks;
+	struct sq_lane *lanes; /* owned; only ever grows */
+	uint32_t lane_count, lane_room;
+};
+
+struct sq {
+	sqlite3 *db;
+	char *path; /* owned */
+	const struct bc_clock *clock;
+	sqlite3_stmt *stmts[SQ_STMTS];
+	struct bc_engine_fault *fault; /* borrowed from the call under way */
+	struct bc_arena *scratch;      /* owned; reset before each operation */
+	struct sq_counts counts;
+	struct sq_count newest_ms; /* greatest created_ms so far; see sq_schema */
+	uint32_t wal_pages;	   /* not yet in the database file */
+	bool broken;	   /* a commit or checkpoint met an I/O error: nothing more is written */
+	bool scrub;	   /* the log still holds tokens that were removed */
+	uint64_t scrub_ms; /* when to do that; elapsed clock */
+	uint64_t retry_ms; /* no checkpoint before; elapsed clock */
+};
+
+/* sqlite_fault.c */
+int sq_failed(struct sq *e, int rc);	    /* fills *e->fault; returns its code */
+int sq_commit_failed(struct sq *e, int rc); /* the same, for what COMMIT or a checkpoint said */
+int sq_no_memory(struct sq *e);
+/* The same words for opening. */
+int sq_open_failed(struct sq *e, int rc, struct bc_err *err);
+
+/* sqlite_query.c: a statement in use, bound from left to right, reset when it leaves scope. */
+struct sq_query {
+	struct sq *e;
+	sqlite3_stmt *stmt;
+	int bound;
+};
+struct sq_query sq_query(struct sq *e, enum sq_stmt stmt);
+void sq_query_end(struct sq_query *q);
+#define SQ_QUERY BC_CLEANUP(sq_query_end) struct sq_query
+void sq_add_int(struct sq_query *q, uint64_t value);	   /* beyond INT64_MAX is that */
+void sq_add_text(struct sq_query *q, struct bc_str text);  /* absent = NULL */
+void sq_add_label(struct sq_query *q, struct bc_str text); /* absent = empty */
+void sq_add_hash(struct sq_query *q, bool present, const uint8_t *hash);
+int sq_step(struct sq_query *q); /* 1: a row; 0: done; or a fault */
+int sq_run(struct sq_query *q);	 /* steps one that returns no row: 0 or a fault */
+uint64_t sq_int(const struct sq_query *q, int column);
+bool sq_hash(const struct sq_query *q, int column, uint8_t *ret_hash);
+/* Borrowed until the next step. */
+struct bc_str sq_text(const struct sq_query *q, int column);
+/* A copy in arena: 0 or a fault. */
+int sq_copy(const struct sq_query *q, int column, struct bc_arena *arena, struct bc_str *ret_text);
+/* Reads the columns of SQ_ORDER_COLUMNS: 0 or a fault. */
+int sq_read_order(const struct sq_query *q, struct bc_arena *arena, struct bc_order *ret_order);
+/* Steps; 1 and the order, 0, or a fault. */
+int sq_step_order(struct sq_query *q, struct bc_arena *arena, struct bc_order *ret_order);
+
+/* Steps up to SQ_CHUNK_ROWS orders into scratch, which is reset first. 0 or a fault. */
+int sq_read_chunk(struct sq_query *q, struct bc_order **ret_orders, uint32_t *ret_count);
+
+/* sqlite_counts.c: the counts live in memory and are written, where they changed, by each commit.
+ */
+int sq_counts_load(struct sq *e);
+int sq_counts_store(struct sq *e);    /* within the transaction that is about to commit */
+void sq_counts_settle(struct sq *e);  /* after a commit */
+void sq_counts_restore(struct sq *e); /* after a rollback */
+void sq_counts_finish(struct sq *e);
+/* Moves an order from a state to another; -1 = from or to nowhere. 0 or a fault. */
+int sq_counts_move(struct sq *e, int from, int to, const struct bc_order *order);
+uint64_t sq_counts_pending(const struct sq *e, struct bc_str partner, struct bc_str product);
+
+/* sqlite_rows.c: the rows that the rules work on. */
+extern const struct bc_rule_rows sq_rows;
+int sq_move_order(void *e, enum bc_order_state from, const struct bc_order *order);
+
+/* Operations. 0 or a fault. */
+int sq_delete_click(struct sq *e, struct bc_store_op *op);
+int sq_lease(struct sq *e, struct bc_store_op *op);
+int sq_release(struct sq *e, struct bc_store_op *op);
+int sq_requeue(struct sq *e, struct bc_store_op *op);
+int sq_get_order(struct sq *e, struct bc_store_op *op);
+int sq_list_orders(struct sq *e, struct bc_store_op *op);
+int sq_lanes(struct sq *e, struct bc_store_op *op);
+/* The first row that may have been created at since_ms or after; 0 or a fault. */
+int sq_since_row(struct sq *e, uint64_t since_ms, uint64_t *ret_row);
+int sq_purge(struct sq *e, struct bc_store_op *op);
+
+/* sqlite_open.c */
+int sq_open(const char *path, const struct bc_clock *clock, void **ret_engine, struct bc_err *err);
+void sq_close(void *engine);
+
+/* sqlite_tend.c: checkpoints, off the commit path. */
+uint32_t sq_tend(void *engine, bool idle, struct bc_engine_fault *fault);
+/* A token was removed: the log must lose it too, soon. */
+void sq_want_scrub(struct sq *e);
+int sq_count_wal(void *engine, sqlite3 *db, const char *schema, int pages); /* wal hook */
+
+#endif

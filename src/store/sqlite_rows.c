@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/* The rows that the rules (rules.h) look up and write: orders, clicks, attempts, one at a time. */
+#include "store/sqlite_impl.h"
+
+#include <string.h>
+
+/* --- clicks -------------------------------------------------------------------------------- */
+
+static int step_click(struct sq_query *q, struct bc_arena *arena, struct bc_click *ret_click)
+{
+	int row = sq_step(q);
+	if (row <= 0)
+		return row;
+	*ret_click = (struct bc_click){
+		.is_test = sq_int(q, 4) != 0,
+		.captured_ms = sq_int(q, 7),
+		.expires_ms = sq_int(q, 8),
+	};
+	if (!sq_hash(q, 0, ret_click->id) || !sq_hash(q, 3, ret_click->token_hash))
+		return sq_failed(q->e, SQLITE_CORRUPT);
+	ret_click->has_session = sq_hash(q, 1, ret_click->session);
+	int result = sq_copy(q, 2, arena, &ret_click->token);
+	if (result == 0)
+		result = sq_copy(q, 5, arena, &ret_click->partner);
+	if (result == 0)
+		result = sq_copy(q, 6, arena, &ret_click->product);
+	return result ? result : 1;
+}
+
+static int find_click_by(struct sq *e, enum sq_stmt stmt, const uint8_t *hash,
+			 struct bc_arena *arena, struct bc_click *ret_click)
+{
+	SQ_QUERY q = sq_query(e, stmt);
+	sq_add_hash(&q, true, hash);
+	return step_click(&q, arena, ret_click);
+}
+
+static int find_click(void *e, const uint8_t *id, struct bc_arena *arena,
+		      struct bc_click *ret_click)
+{
+	return find_click_by(e, SQ_CLICK_BY_ID, id, arena, ret_click);
+}
+
+static int find_session_click(void *e, const uint8_t *session, struct bc_arena *arena,
+			      struct bc_click *ret_click)
+{
+	return find_click_by(e, SQ_CLICK_BY_SESSION, session, arena, ret_click);
+}
+
+static int insert_click(struct sq *e, const struct bc_click *click)
+{
+	SQ_QUERY q = sq_query(e, SQ_CLICK_INSERT);
+	sq_add_hash(&q, true, click->id);
+	sq_add_hash(&q, click->has_session, click->session);
+	sq_add_text(&q, click->token);
+	sq_add_hash(&q, true, click->token_hash);
+	sq_add_int(&q, click->is_test);
+	sq_add_label(&q, click->partner);
+	sq_add_label(&q, click->product);
+	sq_add_int(&q, click->captured_ms);
+	sq_add_int(&q, click->expires_ms);
+	return sq_run(&q);
+}
+
+/* 1: it was there; 0: it was not; or a fault. */
+static int remove_click(struct sq *e, const uint8_t *id)
+{
+	SQ_QUERY q = sq_query(e, SQ_CLICK_DELETE);
+	sq_add_hash(&q, true, id);
+	int result = sq_run(&q);
+	if (result)
+		return result;
+	int removed = sqlite3_changes(e->db);
+	if (removed) {
+		e->counts.clicks.now--;
+		sq_want_scrub(e);
+	}
+	return removed;
+}
+
+/* A click that is put again gets a new row: the later one is last where the times are the same. */
+static int put_click(void *engine, const struct bc_click *click, bool *ret_replaced)
+{
+	struct sq *e = engine;
+	int removed = remove_click(e, click->id);
+	if (removed < 0)
+		return removed;
+	*ret_replaced = removed == 1;
+	e->counts.clicks.now++;
+	return insert_click(e, click);
+}
+
+int sq_delete_click(struct sq *e, struct bc_store_op *op)
+{
+	int removed = remove_click(e, op->in.delete_click);
+	if (removed == 0)
+		op->result = BC_ENOENT;
+	return removed < 0 ? removed : 0;
+}
+
+/* --- orders -------------------------------------------------------------------------------- */
+
+static int find_order(void *e, struct bc_str order, struct bc_arena *arena,
+		      struct bc_order *ret_order)
+{
+	SQ_QUERY q = sq_query(e, SQ_ORDER_BY_ID);
+	sq_add_text(&q, order);
+	return sq_step_order(&q, arena, ret_order);
+}
+
+static int find_token(void *e, struct bc_str partner, const uint8_t *hash, struct bc_arena *arena,
+		      struct bc_str *ret_order)
+{
+	SQ_QUERY q = sq_query(e, SQ_ORDER_BY_TOKEN);
+	sq_add_hash(&q, true, hash);
+	sq_add_label(&q, partner);
+	int row = sq_step(&q);
+	if (row <= 0)
+		return row;
+	int result = sq_copy(&q, 0, arena, ret_order);
+	return result ? result : 1;
+}
+
+static int find_waiting(struct sq *e, enum sq_stmt stmt, const uint8_t *hash, uint64_t since_ms,
+			struct bc_arena *arena, struct bc_order *ret_order)
+{
+	SQ_QUERY q = sq_query(e, stmt);
+	sq_add_hash(&q, true, hash);
+	sq_add_int(&q, since_ms);
+	return sq_step_order(&q, arena, ret_order);
+}
+
+static int find_unclaimed(void *e, const struct bc_click *click, uint64_t since_ms,
+			  struct bc_arena *arena, struct bc_order *ret_order)
+{
+	struct bc_order other;
+	int by_click =
+		find_waiting(e, SQ_ORDER_UNCLAIMED_CLICK, click->id, since_ms, arena, ret_order);
+	if (by_click < 0 || !click->has_session)
+		return by_click;
+	int by_session = find_waiting(e, SQ_ORDER_UNCLAIMED_SESSION, click->session, since_ms,
+				      arena, &other);
+	if (by_session <= 0)
+		return by_session < 0 ? by_session : by_click;
+	if (!by_click || other.row > ret_order->row)
+		*ret_order = other;
+	return 1;
+}
+
+static int insert_order(void *engine, struct bc_order *o)
+{
+	struct sq *e = engine;
+	if (o->created_ms > e->newest_ms.now)
+		e->newest_ms.now = o->created_ms;
+	SQ_QUERY q = sq_query(e, SQ_ORDER_INSERT);
+	sq_add_text(&q, o->order);
+	sq_add_int(&q, o->state);
+	sq_add_text(&q, o->reason);
+	sq_add_label(&q, o->partner);
+	sq_add_label(&q, o->product);
+	sq_add_text(&q, o->token);
+	sq_add_hash(&q, o->has_token_hash, o->token_hash);
+	sq_add_int(&q, o->is_test);
+	sq_add_hash(&q, o->has_click, o->click);
+	sq_add_hash(&q, o->has_session, o->session);
+	sq_add_int(&q, o->click_ms);
+	sq_add_text(&q, o->amount);
+	sq_add_text(&q, o->currency);
+	sq_add_int(&q, o->created_ms);
+	sq_add_int(&q, o->updated_ms);
+	sq_add_int(&q, o->due_ms);
+	sq_add_int(&q, o->deadline_ms);
+	sq_add_int(&q, e->newest_ms.now);
+	int result = sq_run(&q);
+	if (result)
+		return result;
+	o->row = (uint64_t)sqlite3_last_insert_rowid(e->db);
+	return sq_counts_move(e, -1, o->state, o);
+}
+
+static int claim_order(void *e, const struct bc_order *o)
+{
+	SQ_QUERY q = sq_query(e, SQ_ORDER_CLAIM);
+	sq_add_int(&q, o->state);
+	sq_add_text(&q, o->reason);
+	sq_add_label(&q, o->partner);
+	sq_add_label(&q, o->product);
+	sq_add_text(&q, o->token);
+	sq_add_hash(&q, o->has_token_hash, o->token_hash);
+	sq_add_int(&q, o->is_test);
+	sq_add_hash(&q, o->has_click, o->click);
+	sq_add_hash(&q, o->has_session, o->session);
+	sq_add_int(&q, o->click_ms);
+	sq_add_text(&q, o->amount);
+	sq_add_text(&q, o->currency);
+	sq_add_int(&q, o->updated_ms);
+	sq_add_int(&q, o->due_ms);
+	sq_add_int(&q, o->deadline_ms);
+	sq_add_int(&q, o->row);
+	int result = sq_run(&q);
+	return result ? result : sq_counts_move(e, BC_ORDER_UNATTRIBUTED, o->state, o);
+}
+
+int sq_move_order(void *engine, enum bc_order_state from, const struct bc_order *o)
+{
+	struct sq *e = engine;
+	SQ_QUERY q = sq_query(e, SQ_ORDER_MOVE);
+	sq_add_int(&q, o->state);
+	sq_add_text(&q, o->reason);
+	sq_add_int(&q, o->updated_ms);
+	sq_add_int(&q, o->due_ms);
+	sq_add_int(&q, o->deadline_ms);
+	sq_add_int(&q, o->lease_ms);
+	sq_add_int(&q, o->finished_ms);
+	sq_add_int(&q, o->attempts);
+	sq_add_int(&q, o->failures);
+	sq_add_int(&q, o->token.ptr != NULL);
+	sq_add_int(&q, o->row);
+	int result = sq_run(&q);
+	if (!o->token.ptr && o->has_token_hash)
+		sq_want_scrub(e);
+	return result ? result : sq_counts_move(e, from, o->state, o);
+}
+
+/* --- attempts ------------------------------------------------------------------------------ */
+
+static int insert_attempt(void *e, const struct bc_order *order, const struct bc_attempt *attempt)
+{
+	SQ_QUERY q = sq_query(e, SQ_ATTEMPT_INSERT);
+	sq_add_int(&q, order->row);
+	sq_add_int(&q, attempt->n);
+	sq_add_int(&q, attempt->at_ms);
+	sq_add_int(&q, (uint64_t)attempt->status);
+	sq_add_int(&q, (uint64_t)attempt->outcome);
+	sq_add_int(&q, attempt->duration_ms);
+	sq_add_text(&q, attempt->error);
+	sq_add_text(&q, attempt->key_fingerprint);
+	return sq_run(&q);
+}
+
+static int update_attempt(void *e, const struct bc_order *order, const struct bc_attempt *attempt)
+{
+	SQ_QUERY q = sq_query(e, SQ_ATTEMPT_UPDATE);
+	sq_add_int(&q, (uint64_t)attempt->status);
+	sq_add_int(&q, (uint64_t)attempt->outcome);
+	sq_add_int(&q, attempt->duration_ms);
+	sq_add_text(&q, attempt->error);
+	sq_add_int(&q, order->row);
+	sq_add_int(&q, attempt->n);
+	return sq_run(&q);
+}
+
+const struct bc_rule_rows sq_rows = {
+	.find_order = find_order,
+	.find_click = find_click,
+	.find_session_click = find_session_click,
+	.find_token = find_token,
+	.find_unclaimed = find_unclaimed,
+	.put_click = put_click,
+	.insert_order = insert_order,
+	.claim_order = claim_order,
+	.move_order = sq_move_order,
+	.insert_attempt = insert_attempt,
+	.update_attempt = update_attempt,
+};

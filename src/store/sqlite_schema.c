@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tables of the sqlite engine, and every statement that works on them.
+ *
+ * Times are milliseconds since 1970 (wall clock), 0 = none. Hashes are keyed, 16 bytes. States are
+ * enum bc_order_state: 0 unattributed, 1 pending, 2 sending, 3 delivered, 4 rejected, 5 expired,
+ * 6 cancelled; outcomes are enum bc_outcome. A partial index serves a statement only if the
+ * statement repeats its condition, so states stand here as numbers; and without statistics SQLite
+ * may choose another index, so the statements that must not scan name theirs.
+ *
+ * An absent partner or product is the empty text. orders_due names row so that a queue is read in
+ * its order, and deadline_ms so that what is past it is passed over without touching the table.
+ *
+ * orders.newest_ms is the greatest created_ms up to that row: it never falls from row to row, even
+ * when the wall clock jumps back, so "created since" finds its first row by halving.
+ */
+#include "store/sqlite_impl.h"
+
+const char sq_schema[] =
+	"CREATE TABLE clicks("
+	" row INTEGER PRIMARY KEY,"
+	" id BLOB NOT NULL UNIQUE CHECK(length(id) = 16),"
+	" session BLOB CHECK(length(session) = 16),"
+	" token TEXT NOT NULL,"
+	" token_hash BLOB NOT NULL,"
+	" is_test INTEGER NOT NULL,"
+	" partner TEXT NOT NULL,"
+	" product TEXT NOT NULL,"
+	" captured_ms INTEGER NOT NULL,"
+	" expires_ms INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX clicks_session ON clicks(session, captured_ms) WHERE session IS NOT NULL;"
+	"CREATE INDEX clicks_expires ON clicks(expires_ms);"
+
+	"CREATE TABLE orders("
+	" row INTEGER PRIMARY KEY,"
+	" order_id TEXT NOT NULL UNIQUE,"
+	" state INTEGER NOT NULL CHECK(state BETWEEN 0 AND 6),"
+	" reason TEXT,"
+	" partner TEXT NOT NULL,"
+	" product TEXT NOT NULL,"
+	" token TEXT,"
+	" token_hash BLOB,"
+	" is_test INTEGER NOT NULL,"
+	" click BLOB,"
+	" session BLOB,"
+	" click_ms INTEGER NOT NULL,"
+	" amount TEXT,"
+	" currency TEXT,"
+	" created_ms INTEGER NOT NULL,"
+	" updated_ms INTEGER NOT NULL,"
+	" due_ms INTEGER NOT NULL,"
+	" deadline_ms INTEGER NOT NULL,"
+	" lease_ms INTEGER NOT NULL,"
+	" finished_ms INTEGER NOT NULL,"
+	" attempts INTEGER NOT NULL,"
+	" failures INTEGER NOT NULL,"
+	" newest_ms INTEGER NOT NULL) STRICT;"
+	/* One order a token. */
+	"CREATE UNIQUE INDEX orders_token ON orders(token_hash, partner)"
+	" WHERE token_hash IS NOT NULL AND state <> 0;"
+	/* Lists, newest first. */
+	"CREATE INDEX orders_state ON orders(state);"
+	/* A lane's queue; its oldest one; what its deadline ends. */
+	"CREATE INDEX orders_due ON orders(partner, product, due_ms, row, deadline_ms)"
+	" WHERE state = 1;"
+	"CREATE INDEX orders_oldest ON orders(partner, product) WHERE state = 1;"
+	"CREATE INDEX orders_deadline ON orders(deadline_ms) WHERE state = 1 AND deadline_ms > 0;"
+	/* Orders that wait for their click. */
+	"CREATE INDEX orders_click ON orders(click) WHERE state = 0 AND click IS NOT NULL;"
+	"CREATE INDEX orders_session ON orders(session) WHERE state = 0 AND session IS NOT NULL;"
+	/* Clean-up: tokens first, then rows. */
+	"CREATE INDEX orders_finished ON orders(finished_ms)"
+	" WHERE finished_ms > 0 AND token IS NOT NULL;"
+	"CREATE INDEX orders_untouched ON orders(updated_ms) WHERE state NOT IN (1, 2);"
+
+	"CREATE TABLE attempts("
+	" row INTEGER NOT NULL,"
+	" n INTEGER NOT NULL,"
+	" at_ms INTEGER NOT NULL,"
+	" status INTEGER NOT NULL,"
+	" outcome INTEGER NOT NULL,"
+	" duration_ms INTEGER NOT NULL,"
+	" error TEXT,"
+	" key_fingerprint TEXT,"
+	" PRIMARY KEY(row, n)) STRICT, WITHOUT ROWID;"
+
+	/* Kept by the engine, written with each commit that changes them. */
+	"CREATE TABLE counts(name TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE lanes("
+	" partner TEXT NOT NULL,"
+	" product TEXT NOT NULL,"
+	" pending INTEGER NOT NULL,"
+	" sending INTEGER NOT NULL,"
+	" PRIMARY KEY(partner, product)) STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;";
+
+/* In the order that sq_read_order reads. */
+#define ORDER_COLUMNS                                                                              \
+	"row, order_id, state, reason, partner, product, token, token_hash, is_test, click,"       \
+	" session, click_ms, amount, currency, created_ms, updated_ms, due_ms, deadline_ms,"       \
+	" lease_ms, finished_ms, attempts, failures"
+#define SELECT_ORDER "SELECT " ORDER_COLUMNS " FROM orders"
+#define CLICK_COLUMNS                                                                              \
+	"id, session, token, token_hash, is_test, partner, product, captured_ms, expires_ms"
+#define UNCLAIMED                                                                                  \
+	" state = 0 AND created_ms >= ?2 AND reason NOT LIKE '" BC_REASON_CLICK_USED "%'"          \
+	" ORDER BY row DESC LIMIT 1"
+
+const char *const sq_texts[SQ_STMTS] = {
+	[SQ_BEGIN] = "BEGIN IMMEDIATE",
+	[SQ_COMMIT] = "COMMIT",
+
+	[SQ_CLICK_DELETE] = "DELETE FROM clicks WHERE id = ?",
+	[SQ_CLICK_INSERT] =
+		"INSERT INTO clicks(" CLICK_COLUMNS ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[SQ_CLICK_BY_ID] = "SELECT " CLICK_COLUMNS " FROM clicks WHERE id = ?",
+	[SQ_CLICK_BY_SESSION] =
+		"SELECT " CLICK_COLUMNS " FROM clicks INDEXED BY clicks_session WHERE session = ?"
+		" ORDER BY captured_ms DESC, row DESC LIMIT 1",
+	[SQ_CLICKS_EXPIRED] = "DELETE FROM clicks WHERE row IN"
+			      " (SELECT row FROM clicks WHERE expires_ms <= ? LIMIT ?)",
+
+	[SQ_ORDER_BY_ID] = SELECT_ORDER " WHERE order_id = ?",
+	[SQ_ORDER_BY_TOKEN] = "SELECT order_id FROM orders INDEXED BY orders_token"
+			      " WHERE token_hash = ? AND partner = ? AND state <> 0",
+	[SQ_ORDER_UNCLAIMED_CLICK] =
+		SELECT_ORDER " INDEXED BY orders_click WHERE click = ?1 AND" UNCLAIMED,
+	[SQ_ORDER_UNCLAIMED_SESSION] =
+		SELECT_ORDER " INDEXED BY orders_session WHERE session = ?1 AND" UNCLAIMED,
+
+	[SQ_ORDER_INSERT] =
+		"INSERT INTO orders(order_id, state, reason, partner, product, token, token_hash,"
+		" is_test, click, session, click_ms, amount, currency, created_ms, updated_ms,"
+		" due_ms, deadline_ms, lease_ms, finished_ms, attempts, failures, newest_ms)"
+		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?)",
+	[SQ_ORDER_CLAIM] =
+		"UPDATE orders SET state = ?, reason = ?, partner = ?, product = ?, token = ?,"
+		" token_hash = ?, is_test = ?, click = ?, session = ?, click_ms = ?, amount = ?,"
+		" currency = ?, updated_ms = ?, due_ms = ?, deadline_ms = ? WHERE row = ?",
+	[SQ_ORDER_MOVE] =
+		"UPDATE orders SET state = ?, reason = ?, updated_ms = ?, due_ms = ?,"
+		" deadline_ms = ?, lease_ms = ?, finished_ms = ?, attempts = ?, failures = ?,"
+		" token = iif(?, token, NULL) WHERE row = ?",
+
+	[SQ_ORDERS_DUE] = SELECT_ORDER
+	" INDEXED BY orders_due WHERE state = 1 AND partner = ?1 AND product = ?2"
+	" AND due_ms <= ?3 AND (deadline_ms = 0 OR deadline_ms > ?3)"
+	" ORDER BY due_ms, row LIMIT ?4",
+	[SQ_ORDERS_BELOW] = SELECT_ORDER " WHERE row < ? AND row >= ? AND created_ms >= ?"
+					 " ORDER BY row DESC LIMIT ?",
+	[SQ_ORDERS_BELOW_IN_STATE] =
+		SELECT_ORDER " INDEXED BY orders_state"
+			     " WHERE row < ? AND row >= ? AND created_ms >= ? AND state = ?"
+			     " ORDER BY row DESC LIMIT ?",
+	[SQ_ORDERS_PAST_DEADLINE] = SELECT_ORDER
+	" INDEXED BY orders_deadline WHERE state = 1 AND deadline_ms > 0 AND deadline_ms <= ?"
+	" ORDER BY deadline_ms LIMIT ?",
+	[SQ_ORDER_SINCE] = "SELECT row, newest_ms FROM orders WHERE row >= ? ORDER BY row LIMIT 1",
+	[SQ_ORDER_LAST] = "SELECT row, newest_ms FROM orders ORDER BY row DESC LIMIT 1",
+
+	[SQ_TOKENS_CLEAR] = "UPDATE orders SET token = NULL WHERE row IN"
+			    " (SELECT row FROM orders INDEXED BY orders_finished"
+			    " WHERE finished_ms > 0 AND token IS NOT NULL"
+			    " AND finished_ms < ? LIMIT ?)",
+	[SQ_ORDERS_UNTOUCHED] = SELECT_ORDER
+	" INDEXED BY orders_untouched WHERE state NOT IN (1, 2) AND updated_ms < ?"
+	" ORDER BY updated_ms LIMIT ?",
+	[SQ_ORDER_DELETE] = "DELETE FROM orders WHERE row = ?",
+	[SQ_ATTEMPTS_DELETE] = "DELETE FROM attempts WHERE row = ?",
+	[SQ_ATTEMPT_INSERT] =
+		"INSERT INTO attempts(row, n, at_ms, status, outcome, duration_ms, error,"
+		" key_fingerprint) VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+	[SQ_ATTEMPT_UPDATE] = "UPDATE attempts SET status = ?, outcome = ?, duration_ms = ?,"
+			      " error = ? WHERE row = ? AND n = ?",
+	[SQ_ATTEMPTS] = "SELECT n, at_ms, status, outcome, duration_ms, error, key_fingerprint"
+			" FROM attempts WHERE row = ? ORDER BY n",
+
+	[SQ_LANE_NEXT_DUE] =
+		"SELECT due_ms FROM orders INDEXED BY orders_due WHERE state = 1 AND partner = ?"
+		" AND product = ? ORDER BY due_ms LIMIT 1",
+	[SQ_LANE_OLDEST] = "SELECT created_ms FROM orders INDEXED BY orders_oldest"
+			   " WHERE state = 1 AND partner = ? AND product = ?"
+			   " ORDER BY row LIMIT 1",
+
+	[SQ_META_GET] = "SELECT value FROM meta WHERE key = ?",
+	[SQ_META_PUT] = "INSERT INTO meta(key, value) VALUES(?, ?)"
+			" ON CONFLICT(key) DO UPDATE SET value = excluded.value",
+	[SQ_COUNT_PUT] = "INSERT INTO counts(name, n) VALUES(?, ?)"
+			 " ON CONFLICT(name) DO UPDATE SET n = excluded.n",
+	[SQ_COUNTS] = "SELECT name, n FROM counts",
+	[SQ_LANE_PUT] = "INSERT INTO lanes(partner, product, pending, sending) VALUES(?, ?, ?, ?)"
+			" ON CONFLICT(partner, product)"
+			" DO UPDATE SET pending = excluded.pending, sending = excluded.sending",
+	[SQ_LANES] = "SELECT partner, product, pending, sending FROM lanes",
+};

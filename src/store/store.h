@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The store: domain operations over one of several engines, always asynchronous.
+ *
+ * A caller fills a struct bc_store_op, submits it, and gets op->done(op) later on its own loop,
+ * never inline. Input slices must live until then; output strings are allocated in op->arena. A
+ * write's done is called after it is on disk: operations that wait together share one transaction
+ * and one fsync (group commit), and one wake-up a loop brings all their completions.
+ *
+ * Results: 0 or a negative BC_E*. BC_ESTORE: nothing of it is kept. BC_EUNSURE: the engine cannot
+ * say whether it landed; every operation may be put again with the same key safely.
+ *
+ * The engine knows rows and states; it decides nothing about partners, times or answers. What it
+ * does guarantee is what must be one transaction: the token moves into the conversion with the
+ * order (design rule 2), one conversion an order, one order a click.
+ */
+#ifndef BC_STORE_STORE_H
+#define BC_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/secret.h"
+#include "base/str.h"
+
+enum { BC_CLICK_ID_BYTES = 16, BC_ORDER_ID_MAX = 128, BC_LABEL_MAX = 64 };
+
+/* A conversion moves pending -> sending -> delivered | rejected | expired | cancelled. */
+enum bc_order_state {
+	BC_ORDER_UNATTRIBUTED, /* an order without a click; adopted when its click turns up in time
+				*/
+	BC_ORDER_PENDING,      /* due at due_ms; moved in by accept, retry outcome, requeue; out by
+				  lease, cancel, expiry */
+	BC_ORDER_SENDING, /* leased until lease_ms; out by finish, or back to pending by release */
+	BC_ORDER_DELIVERED,
+	BC_ORDER_REJECTED, /* hopeless; requeue brings it back */
+	BC_ORDER_EXPIRED,  /* past its deadline; requeue brings it back */
+	BC_ORDER_CANCELLED /* withdrawn; requeue brings it back */
+};
+enum { BC_ORDER_STATES = 7, BC_ORDER_STATE_ANY = -1 };
+const char *bc_order_state_name(enum bc_order_state state);
+BC_MUST_CHECK int bc_order_state_parse(struct bc_str name, enum bc_order_state *ret_state);
+
+struct bc_click {
+	uint8_t id[BC_CLICK_ID_BYTES];
+	bool has_session;
+	uint8_t session[BC_HASH_BYTES]; /* keyed hash; the session itself is never stored */
+	struct bc_str token;
+	uint8_t token_hash[BC_HASH_BYTES];
+	bool is_test;
+	struct bc_str partner, product;	  /* product: label */
+	uint64_t captured_ms, expires_ms; /* wall clock */
+};
+
+/* An order and, when it has a click, its conversion. Absent slices and 0 times are "none". */
+struct bc_order {
+	struct bc_str order; /* the shop's id, 1 to BC_ORDER_ID_MAX bytes */
+	enum bc_order_state state;
+	struct bc_str reason; /* why unattributed, rejected, expired or cancelled */
+	struct bc_str partner, product;
+	struct bc_str token; /* absent once cleared */
+	bool has_token_hash;
+	uint8_t token_hash[BC_HASH_BYTES];
+	bool is_test;
+	bool has_click, has_session;
+	uint8_t click[BC_CLICK_ID_BYTES]; /* the click's id when it came by id or session */
+	uint8_t session[BC_HASH_BYTES];
+	uint64_t click_ms;		/* when the click was captured; 0 = not known */
+	struct bc_str amount, currency; /* as text, exactly as reported */
+	uint64_t created_ms, updated_ms;
+	uint64_t due_ms;      /* pending: next attempt */
+	uint64_t deadline_ms; /* after it, pending becomes expired */
+	uint64_t lease_ms;    /* sending: until when */
+	uint64_t finished_ms; /* when it reached its final state */
+	uint32_t attempts;
+	uint32_t failures; /* attempts since the last requeue that count for back-off */
+	uint64_t row;	   /* the engine's cursor for lists, grows with creation */
+};
+
+/* One HTTP request for a conversion. Recorded, as unknown, before it leaves. */
+struct bc_attempt {
+	uint32_t n; /* 1 = the first */
+	uint64_t at_ms;
+	int status;  /* 0 = no answer */
+	int outcome; /* enum bc_outcome */
+	uint64_t duration_ms;
+	struct bc_str error;	       /* what went wrong below HTTP, or the answer's meaning */
+	struct bc_str key_fingerprint; /* which key was used */
+};
+
+struct bc_store_counts {
+	uint64_t orders[BC_ORDER_STATES];
+	uint64_t clicks;
+};
+
+struct bc_lane_count {
+	struct bc_str partner, product;
+	uint64_t pending, sending;
+	uint64_t oldest_ms;   /* created_ms of the oldest pending one; 0 = none */
+	uint64_t next_due_ms; /* earliest due_ms of the pending ones; 0 = none */
+};
+
+enum bc_store_kind {
+	BC_STORE_PUT_CLICK,    /* w: click. ret: adopted orders */
+	BC_STORE_DELETE_CLICK, /* w: by id. BC_ENOENT when unknown */
+	BC_STORE_ACCEPT_ORDER, /* w: the heart; see struct bc_accept */
+	BC_STORE_LEASE,	  /* w: due conversions become sending, each with its attempt recorded */
+	BC_STORE_FINISH,  /* w: what an attempt came to */
+	BC_STORE_RELEASE, /* w: every sending row back to pending, due at now (start of a daemon) */
+	BC_STORE_GET_ORDER,   /* r: one order with its attempts. BC_ENOENT */
+	BC_STORE_LIST_ORDERS, /* r: newest first, by selector */
+	/* w: one order, or all that a selector names, due at now with no failures counted. Takes
+	 * pending, rejected, expired, cancelled ones that still have their token; one of another
+	 * kind is BC_ESTATE, and is passed over by a selector. A selector for any state leaves out
+	 * the cancelled: what was withdrawn on purpose comes back only when it is named. */
+	BC_STORE_REQUEUE,
+	/* w: one order. BC_ENOENT; BC_ESTATE when sending or delivered already; one that is
+	 * cancelled already is 0 with count 0. */
+	BC_STORE_CANCEL,
+	BC_STORE_PURGE,	   /* w: clean-up; a bounded amount a call */
+	BC_STORE_COUNTS,   /* r */
+	BC_STORE_LANES,	   /* r: per (partner, product) with pending or sending conversions */
+	BC_STORE_GET_META, /* r: BC_ENOENT */
+	BC_STORE_PUT_META, /* w */
+	BC_STORE_PROBE,	   /* w: writes one row, to learn whether the store takes writes again */
+	BC_STORE_KINDS
+};
+
+/* How an accepted order came out. */
+enum bc_accept_result {
+	BC_ACCEPT_CREATED,  /* a new row: pending, or unattributed */
+	BC_ACCEPT_ADOPTED,  /* was unattributed; what came now gave it its click: pending */
+	BC_ACCEPT_REPEATED, /* known: the stored row stands */
+	BC_ACCEPT_CONFLICT  /* known with another token: the stored row stands */
+};
+
+/*
+ * Accepting an order, in one transaction:
+ *  1. Known order: a token named by the caller that differs in hash from the stored one is
+ * CONFLICT; an unattributed row goes to 2 and is ADOPTED if that finds a click; else REPEATED.
+ *  2. Resolve: token as given; else click by id; else the newest click of the session. A click
+ * counts while now < expires_ms (by the caller's now_ms). None: unattributed, with the reason "no
+ * click named", "unknown click", "no click for this session" or "click expired" (the last one wins
+ * over the others when both a click and a session were given).
+ *  3. The token's hash already belongs to another order of the partner: unattributed, reason
+ *     "click used by order X".
+ *  4. Otherwise pending, due at due_ms, partner and product = the click's, else the given ones.
+ * Whatever was given (click id, session hash) stays on an unattributed row so that a late click
+ * finds it; a repeated report that still finds none adds what it names. A late click goes to the
+ * newest such row that is not there because its click was used.
+ */
+struct bc_accept {
+	struct bc_str order;
+	struct bc_str partner,
+		product; /* product: the default one to use when the click has none of its own */
+	struct bc_str token;		   /* absent = not given */
+	uint8_t token_hash[BC_HASH_BYTES]; /* of token, when given */
+	bool is_test;			   /* of token, when given */
+	bool has_click, has_session;
+	uint8_t click[BC_CLICK_ID_BYTES];
+	uint8_t session[BC_HASH_BYTES];
+	struct bc_str amount, currency;
+	uint64_t now_ms, due_ms, deadline_ms;
+};
+
+/* Selects orders: for lists, counts, requeue and export alike. */
+struct bc_order_selector {
+	int state;	     /* enum bc_order_state or BC_ORDER_STATE_ANY */
+	uint64_t since_ms;   /* created at or after; 0 = all */
+	uint64_t before_row; /* cursor: rows below; 0 = from the newest */
+	uint32_t limit;	     /* requeue: 0 = no limit; lists: 1 to 1000, others are 1000 */
+	bool count_only;     /* requeue: only say how many */
+};
+
+struct bc_store_op {
+	enum bc_store_kind kind;
+	void (*done)(
+		struct bc_store_op *op); /* on the submitter's loop; op is the caller's again */
+	void *ctx;			 /* the caller's */
+	struct bc_arena *arena; /* for outputs; required by the kinds that return strings */
+
+	union {
+		struct {
+			struct bc_click click;
+			uint64_t adopt_after_ms; /* unattributed orders created at or after are
+						    adopted */
+			uint64_t due_ms, deadline_ms;
+		} put_click;
+		uint8_t delete_click[BC_CLICK_ID_BYTES];
+		struct bc_accept accept;
+		struct {
+			uint64_t now_ms, lease_ms; /* lease_ms: until when */
+			uint32_t limit;
+			struct bc_str partner, product; /* the lane */
+			struct bc_str key_fingerprint;
+			/* Absent = any due; else just this one, due or not; the lane, if given,
+			 * must be its own. What is past its deadline is never leased. */
+			struct bc_str only_order;
+		} lease;
+		struct {
+			struct bc_str order;
+			uint32_t n; /* which attempt; a finish of an older lease is BC_ESTATE */
+			int status, outcome;
+			uint64_t duration_ms;
+			struct bc_str error;
+			enum bc_order_state next; /* pending, delivered, rejected or expired */
+			struct bc_str reason;	  /* with rejected or expired */
+			uint64_t due_ms;	  /* with pending */
+			uint64_t deadline_ms;	  /* 0 = unchanged */
+			uint64_t now_ms;
+			bool clear_token;   /* order.keep = 0 and final */
+			bool count_failure; /* counts for back-off */
+		} finish;
+		struct {
+			uint64_t now_ms;
+		} release;
+		struct {
+			struct bc_str order;
+		} get_order;
+		struct {
+			struct bc_order_selector select;
+		} list;
+		struct {
+			struct bc_str order; /* absent: by selector */
+			struct bc_order_selector select;
+			uint64_t now_ms, deadline_ms;
+		} requeue;
+		struct {
+			struct bc_str order, reason;
+			uint64_t now_ms;
+		} cancel;
+		struct {
+			uint64_t now_ms;
+			uint64_t clear_before_ms;  /* final rows finished before: clear token */
+			uint64_t delete_before_ms; /* unattributed rows not touched since: delete.
+						      (Final rows stay: one order, ever.) */
+			uint32_t limit;		   /* most rows a kind of work; 0 = 1000 */
+			bool expire; /* move pending ones past their deadline to expired; false
+					while a lane stands, which is not their fault */
+		} purge;
+		struct {
+			struct bc_str key, value; /* value: put only */
+		} meta;
+	} in;
+
+	/* Filled before done; valid as long as arena and the caller's inputs. */
+	int result; /* 0 or negative BC_E* */
+	struct bc_err err;
+	union {
+		struct {
+			uint32_t adopted; /* orders that became pending */
+			bool replaced;	  /* an earlier click of this id was there */
+		} put_click;
+		struct {
+			enum bc_accept_result how;
+			struct bc_order order; /* the row as it stands now */
+		} accept;
+		struct {
+			struct bc_order *orders; /* state sending, attempts = the one to send */
+			uint32_t count;
+		} lease;
+		struct {
+			uint64_t count;	       /* rows released, requeued, cancelled */
+			struct bc_order order; /* requeue/cancel of one: as it stands now */
+			/* requeue by selector: its limit was reached, go on from here; 0 = all
+			 * done. A row costs about 10 us during which the store does nothing else.
+			 */
+			uint64_t next_before_row;
+		} changed;
+		struct {
+			struct bc_order order;
+			struct bc_attempt *attempts;
+			uint32_t attempt_count;
+		} story;
+		struct {
+			struct bc_order *orders;
+			uint32_t count;
+			uint64_t next_before_row; /* 0 = no more */
+		} list;
+		struct {
+			uint64_t clicks, tokens, orders; /* deleted, cleared, deleted */
+			uint64_t expired; /* pending past their deadline, now expired */
+			bool more;	  /* limit reached: call again */
+		} purge;
+		struct bc_store_counts counts;
+		struct {
+			struct bc_lane_count *lanes;
+			uint32_t count;
+		} lanes;
+		struct bc_str meta;
+	} out;
+
+	struct bc_store_op *next; /* the store's own, from here */
+	void *origin;
+};
+
+bool bc_store_kind_writes(enum bc_store_kind kind);
+const char *bc_store_kind_name(enum bc_store_kind kind);
+
+/* How a store reaches a loop. The store layer knows no loop: whoever opens a store gives it this.
+ */
+struct bc_store_origin {
+	/* Runs, on the origin's own thread and never inline, bc_store_complete(ops). Any thread may
+	 * call it. */
+	void (*post)(struct bc_store_origin *origin, struct bc_store_op *ops);
+};
+/* Calls done of each op of the list, in order. */
+void bc_store_complete(struct bc_store_op *ops);
+
+struct bc_store_stats {
+	uint64_t commits, commit_errors, operations;
+	uint64_t commit_us_total; /* begin of transaction to durable */
+	uint64_t commit_us_max;
+	uint64_t batch_max;
+	uint32_t commit_us_bucket[16]; /* commits by duration: below 2^i * 100 us */
+	uint32_t batch_bucket[16];     /* commits by operations: at most 2^i */
+	bool writable;		       /* the last write succeeded */
+	bool broken;		       /* final for this handle (failed fsync); restart needed */
+};
+
+struct bc_store;
+
+struct bc_store_options {
+	const char *url; /* "sqlite:PATH", "memory:" */
+	const struct bc_clock *clock;
+	uint32_t queue_max; /* operations waiting; beyond: BC_EBUSY. 0 = 65536 */
+	uint32_t batch_max; /* operations a transaction. 0 = 1024 */
+};
+
+/*
+ * Opens (and creates or upgrades) a store, on the caller's thread; then serves it on a thread of
+ * its own where the engine blocks. result  0; BC_EINVAL url; BC_EBUSY another process holds it (err
+ * names it); BC_EIO; BC_ESTORE damaged
+ */
+BC_MUST_CHECK int bc_store_open(const struct bc_store_options *options, struct bc_store **ret_store,
+				struct bc_err *err);
+/* Waits for what is queued, commits, closes. No submit may follow. NULL is fine. */
+void bc_store_close(struct bc_store *s);
+
+/* Any thread that owns origin. op and its inputs are the store's until done. Refusals (BC_EBUSY)
+ * come by done as well, so there is one path. */
+void bc_store_submit(struct bc_store *s, struct bc_store_origin *origin, struct bc_store_op *op);
+
+/* A snapshot; any thread. */
+void bc_store_stats(struct bc_store *s, struct bc_store_stats *ret_stats);
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Acknowledged is durable: a child process says by pipe what was completed to it, is killed at a
+ * random moment, and every row it named is there when the store is opened again. Rows that were not
+ * named may be there too; the counts must be those of the rows.
+ */
+#include "harness.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ROUNDS = 5, WINDOW = 64, NAME_BYTES = 32, ORDERS_MAX = 200000 };
+
+/* --- the child ----------------------------------------------------------------------------- */
+
+struct put {
+	struct bc_store_op click, order;
+	struct bc_arena *arena;
+	char name[NAME_BYTES];
+	int fd;
+	unsigned *waiting;
+};
+
+static void order_done(struct bc_store_op *op)
+{
+	struct put *put = op->ctx;
+	if (op->result || op->out.accept.order.state != BC_ORDER_PENDING ||
+	    write(put->fd, put->name, NAME_BYTES) != NAME_BYTES)
+		_exit(1);
+	(*put->waiting)--;
+	bc_arena_destroy(put->arena);
+}
+
+static void click_done(struct bc_store_op *op)
+{
+	if (op->result)
+		_exit(1);
+}
+
+static void submit_put(struct rig *r, int fd, unsigned round, unsigned i, unsigned *waiting)
+{
+	struct bc_arena *arena = bc_arena_create(4096, 65536);
+	struct put *put = bc_arena_alloc(arena, sizeof(*put));
+	snprintf(put->name, NAME_BYTES, "%u-%u", round, i);
+	put->arena = arena;
+	put->fd = fd;
+	put->waiting = waiting;
+	put->click = (struct bc_store_op){ .kind = BC_STORE_PUT_CLICK, .done = click_done };
+	struct bc_click *click = &put->click.in.put_click.click;
+	fill_hash(click->id, put->name);
+	fill_hash(click->token_hash, put->name);
+	click->token = bc_str_of(put->name);
+	click->expires_ms = 1000;
+	put->order = (struct bc_store_op){
+		.kind = BC_STORE_ACCEPT_ORDER, .done = order_done, .arena = arena, .ctx = put
+	};
+	put->order.in.accept.order = bc_str_of(put->name);
+	put->order.in.accept.has_click = true;
+	fill_hash(put->order.in.accept.click, put->name);
+	(*waiting)++;
+	bc_store_submit(r->store, &r->box.base, &put->click);
+	bc_store_submit(r->store, &r->box.base, &put->order);
+}
+
+static void child(const char *url, int fd, unsigned round)
+{
+	struct rig r = { 0 };
+	unsigned waiting = 0;
+	mailbox_init(&r.box);
+	snprintf(r.url, sizeof(r.url), "%s", url);
+	const struct bc_store_options options = { .url = r.url, .clock = &bc_clock_system };
+	if (bc_store_open(&options, &r.store, NULL))
+		_exit(2);
+	for (unsigned i = 0; i < ORDERS_MAX; i++) {
+		submit_put(&r, fd, round, i, &waiting);
+		while (waiting >= WINDOW)
+			mailbox_serve(&r.box);
+	}
+	_exit(3);
+}
+
+/* --- the parent ---------------------------------------------------------------------------- */
+
+struct names {
+	char (*names)[NAME_BYTES];
+	size_t count, room;
+};
+
+static void add_name(struct names *n, const char *name)
+{
+	if (n->count == n->room) {
+		n->room = n->room ? 2 * n->room : 1024;
+		n->names = realloc(n->names, n->room * NAME_BYTES);
+		assert_non_null(n->names);
+	}
+	memcpy(n->names[n->count++], name, NAME_BYTES);
+}
+
+/* Reads names until the pipe is at its end. A name is written whole or not at all. */
+static void read_names(int fd, struct names *n)
+{
+	char name[NAME_BYTES];
+	ssize_t got;
+	while ((got = read(fd, name, NAME_BYTES)) == NAME_BYTES)
+		add_name(n, name);
+	assert_int_equal(got, 0);
+}
+
+/* Kills the child after a random number of acknowledgements, which is a random moment of its work.
+ */
+static void run_and_kill(struct rig *r, unsigned round, struct names *n)
+{
+	int fds[2], status;
+	char name[NAME_BYTES];
+	assert_int_equal(pipe(fds), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(fds[0]);
+		child(r->url, fds[1], round);
+	}
+	close(fds[1]);
+	size_t until = n->count + 1 + (size_t)rand() % 3000;
+	while (n->count < until && read(fds[0], name, NAME_BYTES) == NAME_BYTES)
+		add_name(n, name);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	read_names(fds[0], n);
+	close(fds[0]);
+}
+
+static void every_acknowledged_row_survives_a_kill(void **state)
+{
+	struct rig *r = *state;
+	struct names n = { 0 };
+	size_t lost = 0;
+	unsigned seed = (unsigned)time(NULL);
+	srand(seed);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		bc_store_close(r->store);
+		r->store = NULL;
+		run_and_kill(r, round, &n);
+		rig_open(r);
+		for (size_t i = 0; i < n.count; i++) {
+			bc_arena_reset(r->arena);
+			const struct bc_order *o = get(r, n.names[i]);
+			lost += !o || o->state != BC_ORDER_PENDING || !o->token.ptr;
+		}
+		bc_arena_reset(r->arena);
+		struct bc_store_counts c = counts(r);
+		assert_true(c.orders[BC_ORDER_PENDING] >= n.count);
+		assert_true(c.clicks >= c.orders[BC_ORDER_PENDING]);
+	}
+	print_message("kill -9: %d rounds (seed %u), acknowledged %zu, lost %zu\n", ROUNDS, seed,
+		      n.count, lost);
+	assert_int_equal(lost, 0);
+	free(n.names);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORE_TEST(every_acknowledged_row_survives_a_kill),
+	};
+	rig_engine = "sqlite";
+	return cmocka_run_group_tests_name("crash", tests, NULL, NULL);
+}
