@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* See handback.h. */
+#include "core/handback.h"
+
+#include <string.h>
+
+#include "base/err.h"
+
+enum { ANSWER_MAX_BYTES = 16 * 1024 };
+
+/* Tokens come as slices; the partner's functions want a C string for the time of the call. */
+struct token_text {
+	char text[BC_TOKEN_MAX + 1];
+};
+
+static int copy_token(struct token_text *t, struct bc_str token, struct bc_err *err)
+{
+	if (bc_str_copy(t->text, sizeof(t->text), token) == 0)
+		return 0;
+	return bc_err_set(err, BC_EINVAL, "the token is longer than %d bytes", BC_TOKEN_MAX);
+}
+
+static int send_request(struct bc_handback *h, struct bc_http_client *client,
+			const struct bc_shop_config *config, bc_http_done *done, void *ctx,
+			struct bc_err *err)
+{
+	BC_ASSERT(strcmp(h->request.content_type, "application/json") == 0);
+	h->headers[0] = "Content-Type: application/json";
+	h->headers[1] = NULL;
+	struct bc_http_exchange exchange = {
+		.method = h->request.method,
+		.url = h->request.url,
+		.headers = h->headers,
+		.body = h->request.body,
+		.body_bytes = h->request.body_bytes,
+		.connect_timeout_ms = (uint32_t)config->connect_timeout_ms,
+		.timeout_ms = (uint32_t)config->timeout_ms,
+		.answer_max_bytes = ANSWER_MAX_BYTES,
+	};
+	return bc_http_call_start(client, &exchange, done, ctx, &h->call, err);
+}
+
+int bc_handback_start(struct bc_handback *h, struct bc_http_client *client,
+		      const struct bc_shop_config *config, const struct bc_product *product,
+		      struct bc_str token, bc_http_done *done, void *ctx, struct bc_err *err)
+{
+	struct token_text text;
+	*h = (struct bc_handback){ .product = product };
+	int result = copy_token(&text, token, err);
+	if (!result)
+		result = bc_partner_request_build(product->partner, product->base_url, product->id,
+						  bc_secret_reveal(product->key), text.text,
+						  &h->request, err);
+	bc_wipe(&text, sizeof(text));
+	if (!result)
+		result = send_request(h, client, config, done, ctx, err);
+	if (result)
+		bc_handback_finish(h);
+	return result;
+}
+
+struct bc_partner_verdict bc_handback_read(const struct bc_handback *h, struct bc_str token,
+					   uint64_t click_age_ms, unsigned attempt,
+					   const struct bc_http_answer *answer)
+{
+	struct token_text text;
+	struct bc_partner_answer in = {
+		.status = answer->status,
+		.request_sent = answer->request_sent,
+		.body = answer->body.ptr,
+		.body_bytes = answer->body.len,
+		.token = copy_token(&text, token, NULL) ? NULL : text.text,
+		.click_age_ms = click_age_ms,
+		.attempt = attempt,
+	};
+	struct bc_partner_verdict verdict = bc_partner_read_answer(h->product->partner, &in);
+	bc_wipe(&text, sizeof(text));
+	return verdict;
+}
+
+void bc_handback_finish(struct bc_handback *h)
+{
+	if (h->call)
+		bc_http_call_cancel(h->call);
+	h->call = NULL;
+	bc_partner_request_finish(&h->request);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One hand-back request: a token, a product, one HTTP exchange. What delivery, a lane's probe and
+ * `check` have in common. Loop's thread only.
+ */
+#ifndef BC_CORE_HANDBACK_H
+#define BC_CORE_HANDBACK_H
+
+#include "core/shop.h"
+#include "net/http_client.h"
+
+struct bc_handback {
+	const struct bc_product *product; /* borrowed */
+	struct bc_partner_request request;
+	const char *headers[2];
+	struct bc_http_call *call; /* under way, or NULL */
+};
+
+/*
+ * Builds and sends. done(ctx) is called once, later; it calls bc_handback_finish when it has read
+ * the answer. result 0, BC_EINVAL (no token), BC_ENOMEM: nothing was sent and h is finished.
+ */
+BC_MUST_CHECK int bc_handback_start(struct bc_handback *h, struct bc_http_client *client,
+				    const struct bc_shop_config *config,
+				    const struct bc_product *product, struct bc_str token,
+				    bc_http_done *done, void *ctx, struct bc_err *err);
+
+/* What the answer means for that token; click_age_ms UINT64_MAX = not known. */
+struct bc_partner_verdict bc_handback_read(const struct bc_handback *h, struct bc_str token,
+					   uint64_t click_age_ms, unsigned attempt,
+					   const struct bc_http_answer *answer);
+
+/* Cancels what is under way (done is not called then) and wipes the request. May be called twice.
+ */
+void bc_handback_finish(struct bc_handback *h);
+
+#endif

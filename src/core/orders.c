@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* See orders.h. */
+#include "core/orders.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+
+struct accept_op {
+	struct bc_store_op op;
+	struct bc_shop *shop;
+	struct bc_str asked_product; /* what the caller named; absent = nothing */
+	bc_accept_done *done;
+	void *ctx;
+};
+
+static enum bc_order_result result_of(const struct bc_store_op *op)
+{
+	switch (op->out.accept.how) {
+	case BC_ACCEPT_ADOPTED:
+		return BC_ORDERS_ADOPTED;
+	case BC_ACCEPT_REPEATED:
+		return BC_ORDERS_REPEATED;
+	case BC_ACCEPT_CONFLICT:
+		return BC_ORDERS_CONFLICT;
+	case BC_ACCEPT_CREATED:
+		break;
+	}
+	return op->out.accept.order.state == BC_ORDER_UNATTRIBUTED ? BC_ORDERS_UNATTRIBUTED
+								   : BC_ORDERS_ACCEPTED;
+}
+
+static bool same(struct bc_str a, struct bc_str b)
+{
+	return a.len == b.len && memcmp(a.ptr, b.ptr, a.len) == 0;
+}
+
+/* The one line an order leaves in the log when it arrives. */
+static void log_arrival(const struct accept_op *a, enum bc_order_result result)
+{
+	const struct bc_order *o = &a->op.out.accept.order;
+	bc_log_info("order.reported", BC_LSTR("order", o->order),
+		    BC_LS("result", bc_order_result_name[result]), BC_LSTR("product", o->product),
+		    BC_LSTR("reason", o->reason));
+	if (a->asked_product.ptr && o->product.ptr && !same(a->asked_product, o->product))
+		bc_log_warning("order.product_ignored", BC_LSTR("order", o->order),
+			       BC_LSTR("reported", a->asked_product), BC_LSTR("kept", o->product));
+}
+
+static void order_stored(struct bc_store_op *op)
+{
+	struct accept_op *a = BC_CONTAINER(op, struct accept_op, op);
+	if (op->result) {
+		a->done(a->ctx, op->result, &op->err, NULL);
+		return;
+	}
+	enum bc_order_result result = result_of(op);
+	atomic_fetch_add_explicit(&a->shop->stats.orders[result], 1, memory_order_relaxed);
+	log_arrival(a, result);
+	if ((result == BC_ORDERS_ACCEPTED || result == BC_ORDERS_ADOPTED) && a->shop->on_due)
+		a->shop->on_due(a->shop->ctx);
+	struct bc_accepted accepted = { .how = op->out.accept.how, .order = &op->out.accept.order };
+	a->done(a->ctx, 0, NULL, &accepted);
+}
+
+static int fill_token(struct bc_desk *desk, struct bc_str token, struct bc_accept *in,
+		      struct bc_err *err)
+{
+	enum bc_token_kind kind =
+		bc_token_classify_strict(token.ptr, token.len, desk->shop->config->pattern);
+	if (kind == BC_TOKEN_INVALID) {
+		bc_err_set(err, BC_EINVAL, "field \"token\" is not a click token");
+		bc_err_hint(err, "a token is 4 to 128 of A-Z a-z 0-9 _ -; leave the field out when "
+				 "the visitor came without one");
+		return BC_EINVAL;
+	}
+	in->token = token;
+	in->is_test = kind == BC_TOKEN_TEST;
+	bc_token_hash(desk->hasher, token, in->token_hash);
+	return 0;
+}
+
+static int fill_click(struct bc_desk *desk, const struct bc_report *report, struct bc_accept *in,
+		      struct bc_err *err)
+{
+	struct bc_click_name name;
+	int result = bc_click_name_read(report->click, &name, err);
+	if (result)
+		return result;
+	if (name.what == BC_NAMED_TOKEN && !in->token.ptr)
+		return fill_token(desk, name.token, in, err);
+	in->has_click = name.what == BC_NAMED_ID;
+	if (in->has_click)
+		memcpy(in->click, name.id, sizeof(in->click));
+	return 0;
+}
+
+static int fill_product(struct bc_shop *shop, struct bc_str asked, struct bc_accept *in,
+			struct bc_err *err)
+{
+	const struct bc_product *product = bc_shop_product_for_path(shop, (struct bc_str){ 0 });
+	if (asked.ptr) {
+		product = bc_shop_product(shop, asked);
+		if (!product) {
+			bc_err_set(err, BC_EINVAL, "product \"%.*s\" is not configured",
+				   (int)(asked.len > 64 ? 64 : asked.len), asked.ptr);
+			bc_err_hint(err, "add a [product LABEL] section, or leave the field out");
+			return BC_EINVAL;
+		}
+	}
+	in->partner = bc_str_of(shop->config->partner->name);
+	in->product = bc_str_of(product ? product->label : "default");
+	return 0;
+}
+
+static int check_text(struct bc_str text, size_t max, const char *name, struct bc_err *err)
+{
+	if (text.len <= max && !bc_has_control(text))
+		return 0;
+	return bc_err_set(err, BC_EINVAL,
+			  "field \"%s\" must be at most %zu bytes without control characters", name,
+			  max);
+}
+
+/* Reads every field; *ret_field is the one under way, so it names the wrong one on failure. */
+static int fill_accept(struct bc_desk *desk, const struct bc_report *report, struct bc_accept *in,
+		       const char **ret_field, struct bc_err *err)
+{
+	int result;
+	*ret_field = "order";
+	if ((result = bc_order_id_check(report->order, err)))
+		return result;
+	*ret_field = "token";
+	if (report->token.ptr && (result = fill_token(desk, report->token, in, err)))
+		return result;
+	*ret_field = "click";
+	if ((result = fill_click(desk, report, in, err)))
+		return result;
+	*ret_field = "session";
+	in->has_session = report->session.ptr != NULL;
+	if (in->has_session &&
+	    (result = bc_session_hash(desk->hasher, report->session, in->session, err)))
+		return result;
+	*ret_field = "product";
+	if ((result = fill_product(desk->shop, report->product, in, err)))
+		return result;
+	*ret_field = "amount";
+	if ((result = check_text(report->amount, 32, "amount", err)))
+		return result;
+	*ret_field = "currency";
+	return check_text(report->currency, 16, "currency", err);
+}
+
+int bc_orders_accept(struct bc_desk *desk, struct bc_arena *arena, const struct bc_report *report,
+		     bc_accept_done *done, void *ctx, const char **ret_field, struct bc_err *err)
+{
+	struct bc_shop *shop = desk->shop;
+	struct accept_op *a = bc_arena_alloc(arena, sizeof(*a));
+	if (!a)
+		return bc_err_nomem(err);
+	*a = (struct accept_op){
+		.shop = shop, .asked_product = report->product, .done = done, .ctx = ctx
+	};
+	a->op = (struct bc_store_op){ .kind = BC_STORE_ACCEPT_ORDER,
+				      .done = order_stored,
+				      .arena = arena };
+	struct bc_accept *in = &a->op.in.accept;
+	int result = fill_accept(desk, report, in, ret_field, err);
+	if (result)
+		return result;
+	in->order = report->order;
+	in->amount = report->amount;
+	in->currency = report->currency;
+	in->now_ms = in->due_ms = bc_wall_ms(shop->clock);
+	in->deadline_ms = in->now_ms + shop->config->retry.deadline_ms;
+	bc_desk_submit(desk, &a->op);
+	return 0;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The shop that this process serves: its rules (struct bc_shop_config), its store, its counters.
+ * One per process; shared by all loops. What one loop needs for itself (a hasher, a way home for
+ * completions) is a struct bc_desk.
+ *
+ * The config is immutable and outlives the shop; counters are atomic and only ever grow.
+ */
+#ifndef BC_CORE_SHOP_H
+#define BC_CORE_SHOP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <backchannel/partner.h>
+#include <backchannel/token.h>
+
+#include "base/clock.h"
+#include "base/secret.h"
+#include "core/origin.h"
+#include "store/store.h"
+
+/* A campaign at a partner. Strings are borrowed from whoever made the config. */
+struct bc_product {
+	const char *label; /* "default" is the one of SOVENDUS_PRODUCT_ID */
+	const struct bc_partner *partner;
+	const char *base_url;
+	const char *id;
+	struct bc_secret *key;
+	const char *landing; /* path prefix that chooses it, or NULL */
+};
+
+struct bc_shop_config {
+	const struct bc_product *products; /* the first is the default */
+	size_t product_count; /* 0: the hand-back is off; clicks and orders are still kept */
+	const struct bc_partner *partner;	/* whose tokens landing URLs carry */
+	const char *const *params;		/* token parameters, ended by NULL */
+	const struct bc_token_pattern *pattern; /* NULL: the safe alphabet alone */
+	uint64_t click_ttl_ms, order_adopt_ms, order_keep_ms;
+	struct bc_retry_policy retry;
+	uint64_t connect_timeout_ms, timeout_ms, lease_ms, probe_ms;
+	uint32_t concurrency; /* requests under way a lane */
+	const char *proxy;    /* NULL or "" = none */
+};
+
+enum { BC_DURATION_BUCKETS = 12 };
+/* Upper bounds of the attempt duration histogram, ms. */
+extern const uint32_t bc_duration_bound_ms[BC_DURATION_BUCKETS];
+
+enum bc_order_result {
+	BC_ORDERS_ACCEPTED,
+	BC_ORDERS_ADOPTED,
+	BC_ORDERS_REPEATED,
+	BC_ORDERS_UNATTRIBUTED,
+	BC_ORDERS_CONFLICT,
+	BC_ORDER_RESULTS
+};
+extern const char *const bc_order_result_name[BC_ORDER_RESULTS];
+
+/* Counters for /metrics. */
+struct bc_shop_stats {
+	atomic_uint_fast64_t clicks_production, clicks_test, clicks_refused;
+	atomic_uint_fast64_t orders[BC_ORDER_RESULTS];
+	atomic_uint_fast64_t duration_bucket[BC_DURATION_BUCKETS + 1], duration_ms_sum,
+		duration_count;
+};
+
+struct bc_shop {
+	const struct bc_shop_config *config; /* borrowed */
+	const struct bc_clock *clock;	     /* borrowed */
+	struct bc_store *store;		     /* borrowed */
+	struct bc_secret *hash_key;	     /* borrowed */
+	struct bc_shop_stats stats;
+	/* Called on the delivery thread after a conversion's final state is durable. May be NULL.
+	 */
+	void (*on_final)(void *ctx, struct bc_str order);
+	/* Called on any loop's thread when a conversion became due now. May be NULL. */
+	void (*on_due)(void *ctx);
+	void *ctx;
+};
+
+/* What one loop's thread needs to work on a shop. */
+struct bc_desk {
+	struct bc_shop *shop; /* borrowed */
+	struct bc_origin origin;
+	struct bc_hasher *hasher; /* owned */
+};
+BC_MUST_CHECK int bc_desk_init(struct bc_desk *d, struct bc_shop *shop, struct bc_loop *loop,
+			       struct bc_err *err);
+void bc_desk_finish(struct bc_desk *d);
+void bc_desk_submit(struct bc_desk *d, struct bc_store_op *op);
+
+/* The product of that label, or NULL. */
+const struct bc_product *bc_shop_product(const struct bc_shop *s, struct bc_str label);
+/* The product whose landing prefix fits path best (longest), else the default one; NULL without
+ * any. */
+const struct bc_product *bc_shop_product_for_path(const struct bc_shop *s, struct bc_str path);
+
+#endif

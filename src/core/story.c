@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* See story.h. */
+#include "core/story.h"
+
+#include <string.h>
+
+int bc_json_set_time(json_t *object, const char *key, uint64_t wall_ms)
+{
+	char text[BC_TIME_TEXT_BYTES];
+	if (!wall_ms)
+		return 0;
+	return json_object_set_new(object, key, json_string(bc_time_format(wall_ms, text)));
+}
+
+int bc_json_set_str(json_t *object, const char *key, struct bc_str value)
+{
+	if (!value.ptr)
+		return 0;
+	return json_object_set_new(object, key, json_stringn(value.ptr, value.len));
+}
+
+static int set_cstr(json_t *object, const char *key, const char *value)
+{
+	return json_object_set_new(object, key, json_string(value));
+}
+
+static int set_conversion(json_t *j, const struct bc_order *o)
+{
+	char lane[BC_LANE_NAME_BYTES];
+	if (o->state == BC_ORDER_UNATTRIBUTED)
+		return 0;
+	int bad = bc_json_set_str(j, "product", o->product);
+	bad |= set_cstr(j, "lane", bc_lane_name(o->partner, o->product, lane));
+	bad |= set_cstr(j, "kind", o->is_test ? "test" : "production");
+	bad |= json_object_set_new(j, "attempt_count", json_integer(o->attempts));
+	if (o->state == BC_ORDER_PENDING)
+		bad |= bc_json_set_time(j, "next_attempt_at", o->due_ms);
+	if (o->state == BC_ORDER_PENDING || o->state == BC_ORDER_SENDING)
+		bad |= bc_json_set_time(j, "deadline_at", o->deadline_ms);
+	return bad;
+}
+
+json_t *bc_order_json(const struct bc_order *o)
+{
+	json_t *j = json_object();
+	if (!j)
+		return NULL;
+	int bad = bc_json_set_str(j, "order", o->order);
+	bad |= set_cstr(j, "state", bc_order_state_name(o->state));
+	bad |= bc_json_set_str(j, "reason", o->reason);
+	bad |= set_conversion(j, o);
+	bad |= bc_json_set_str(j, "amount", o->amount);
+	bad |= bc_json_set_str(j, "currency", o->currency);
+	bad |= bc_json_set_time(j, "created_at", o->created_ms);
+	bad |= bc_json_set_time(j, "updated_at", o->updated_ms);
+	bad |= bc_json_set_time(j, "finished_at", o->finished_ms);
+	if (!bad)
+		return j;
+	json_decref(j);
+	return NULL;
+}
+
+static json_t *click_json(const struct bc_order *o)
+{
+	char text[BC_CLICK_ID_BYTES * 2 + 3] = "c.";
+	char hash[9];
+	json_t *j = json_object();
+	int bad = !j;
+	if (!bad && o->has_click) {
+		bc_hex(o->click, sizeof(o->click), text + 2);
+		bad |= set_cstr(j, "id", text);
+	}
+	if (!bad && o->has_token_hash) {
+		bc_hex(o->token_hash, 4, hash);
+		bad |= set_cstr(j, "token_hash", hash);
+	}
+	bad = bad || bc_json_set_time(j, "captured_at", o->click_ms) ||
+	      json_object_set_new(j, "by_session", json_boolean(o->has_session)) ||
+	      json_object_set_new(j, "token_kept", json_boolean(o->token.ptr != NULL));
+	if (!bad)
+		return j;
+	json_decref(j);
+	return NULL;
+}
+
+static json_t *attempt_json(const struct bc_attempt *a)
+{
+	json_t *j = json_object();
+	if (!j)
+		return NULL;
+	int bad = json_object_set_new(j, "n", json_integer(a->n));
+	bad |= bc_json_set_time(j, "at", a->at_ms);
+	bad |= json_object_set_new(j, "status", a->status ? json_integer(a->status) : json_null());
+	bad |= set_cstr(j, "outcome", bc_outcome_name((enum bc_outcome)a->outcome));
+	bad |= json_object_set_new(j, "duration_ms", json_integer((json_int_t)a->duration_ms));
+	bad |= json_object_set_new(
+		j, "error", a->error.ptr ? json_stringn(a->error.ptr, a->error.len) : json_null());
+	bad |= bc_json_set_str(j, "key_fingerprint", a->key_fingerprint);
+	if (!bad)
+		return j;
+	json_decref(j);
+	return NULL;
+}
+
+static json_t *attempts_json(const struct bc_attempt *attempts, uint32_t count)
+{
+	json_t *list = json_array();
+	for (uint32_t i = 0; list && i < count; i++) {
+		if (json_array_append_new(list, attempt_json(&attempts[i]))) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+json_t *bc_story_json(const struct bc_order *order, const struct bc_attempt *attempts,
+		      uint32_t count, const struct bc_lane_status *lane)
+{
+	json_t *j = bc_order_json(order);
+	if (!j)
+		return NULL;
+	int bad = 0;
+	if (order->has_click || order->has_token_hash || order->has_session)
+		bad |= json_object_set_new(j, "click", click_json(order));
+	bad |= json_object_set_new(j, "attempts", attempts_json(attempts, count));
+	if (lane && order->state != BC_ORDER_UNATTRIBUTED) {
+		bad |= set_cstr(j, "lane_state", bc_lane_state_name[lane->state]);
+		if (lane->reason[0])
+			bad |= set_cstr(j, "lane_reason", lane->reason);
+		bad |= bc_json_set_time(j, "lane_next_probe_at", lane->next_probe_ms);
+	}
+	if (!bad)
+		return j;
+	json_decref(j);
+	return NULL;
+}
+
+json_t *bc_lane_json(const struct bc_lane_status *lane, const struct bc_lane_count *count)
+{
+	json_t *j = json_object();
+	if (!j)
+		return NULL;
+	int bad = set_cstr(j, "name", lane->name);
+	bad |= set_cstr(j, "state", bc_lane_state_name[lane->state]);
+	bad |= set_cstr(j, "reason", lane->reason);
+	bad |= bc_json_set_time(j, "since", lane->since_ms);
+	bad |= json_object_set_new(j, "pending",
+				   json_integer(count ? (json_int_t)count->pending : 0));
+	bad |= json_object_set_new(j, "in_flight", json_integer(lane->in_flight));
+	bad |= bc_json_set_time(j, "next_probe_at", lane->next_probe_ms);
+	bad |= bc_json_set_time(j, "oldest_pending_at", count ? count->oldest_ms : 0);
+	if (!bad)
+		return j;
+	json_decref(j);
+	return NULL;
+}

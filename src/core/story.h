@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Orders as JSON: the one form in which the API, the lists and `explain` tell them. No token and no
+ * session ever stands in it; a keyed hash prefix names a token.
+ */
+#ifndef BC_CORE_STORY_H
+#define BC_CORE_STORY_H
+
+#include <jansson.h>
+
+#include "core/lanes.h"
+
+/* One order in a list or an answer: order, state, reason, product, lane, kind, times. NULL: no
+ * memory. */
+BC_MUST_CHECK json_t *bc_order_json(const struct bc_order *order);
+/* The whole story: the above, the click, every attempt, how its lane stands (lane may be NULL). */
+BC_MUST_CHECK json_t *bc_story_json(const struct bc_order *order, const struct bc_attempt *attempts,
+				    uint32_t count, const struct bc_lane_status *lane);
+BC_MUST_CHECK json_t *bc_lane_json(const struct bc_lane_status *lane,
+				   const struct bc_lane_count *count);
+
+/* Sets key to the time unless it is 0. 0 or -1, as jansson. */
+int bc_json_set_time(json_t *object, const char *key, uint64_t wall_ms);
+/* Sets key unless the slice is absent. */
+int bc_json_set_str(json_t *object, const char *key, struct bc_str value);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What must happen though nobody asks: expired clicks and old tokens are deleted, conversions past
+ * their deadline expire, and a store that refused a write is tried until it takes one again. On the
+ * delivery's loop.
+ */
+#ifndef BC_CORE_UPKEEP_H
+#define BC_CORE_UPKEEP_H
+
+#include "core/delivery.h"
+
+struct bc_upkeep;
+BC_MUST_CHECK int bc_upkeep_create(struct bc_loop *loop, struct bc_shop *shop,
+				   struct bc_delivery *delivery, struct bc_upkeep **ret_upkeep,
+				   struct bc_err *err);
+/* Starts nothing more; calls done(ctx) on the loop's thread, now or later, when nothing is under
+ * way. Destroy once the loop no longer runs. */
+void bc_upkeep_stop(struct bc_upkeep *u, void (*done)(void *ctx), void *ctx);
+void bc_upkeep_destroy(struct bc_upkeep *u); /* NULL is fine */
+
+#endif
