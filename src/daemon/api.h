@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The HTTP API as a function: a request in, an answer out, no socket. The listener hands it what
+ * came over HTTP; the command line, when no daemon runs, hands it the same requests on a loop of
+ * its own. One per loop; loop's thread only, except where said. Routes stand in one table in api.c.
+ */
+#ifndef BC_DAEMON_API_H
+#define BC_DAEMON_API_H
+
+#include "core/delivery.h"
+
+struct bc_api;
+
+struct bc_api_answer {
+	int status;
+	const char *content_type; /* NULL: no body */
+	const char *extra;	  /* whole header lines ended by CRLF, or NULL */
+	struct bc_str body;
+};
+
+struct bc_api_request {
+	const char *method;
+	struct bc_str path, query,
+		body; /* path percent-encoded as sent; absent where there is none */
+	struct bc_arena *arena;
+	/* Called exactly once, now or later; slices of the answer are valid during the call. */
+	void (*answer)(struct bc_api_request *request, const struct bc_api_answer *answer);
+	void *ctx;
+};
+
+struct bc_api_options {
+	struct bc_shop *shop;
+	struct bc_delivery *delivery;	  /* NULL: orders are kept, nothing is handed back here */
+	size_t (*connections)(void *ctx); /* for /metrics; may be NULL */
+	void *ctx;
+};
+
+BC_MUST_CHECK int bc_api_create(struct bc_loop *loop, const struct bc_api_options *options,
+				struct bc_api **ret_api, struct bc_err *err);
+/* Every request must have been answered (see bc_api_stop). NULL is fine. */
+void bc_api_destroy(struct bc_api *api);
+void bc_api_handle(struct bc_api *api, struct bc_api_request *request);
+/* No request waits for an order's final state any more: those that do are answered with what there
+ * is. Calls done(ctx) once, now or later, when every request has been answered. */
+void bc_api_stop(struct bc_api *api, void (*done)(void *ctx), void *ctx);
+/* An order reached its final state. Any thread. */
+void bc_api_order_final(struct bc_api *api, struct bc_str order);
+
+/* Is there an API route of this path that needs no API token (health)? */
+bool bc_api_is_open(struct bc_str path);
+
+#endif

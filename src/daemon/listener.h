@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The API over HTTP: what the listener asks of a request before the API sees it. A Host it knows,
+ * no Origin but its own, application/json for bodies, the API token when one is set: a web page or
+ * a confused server on the same machine must not be able to use it.
+ */
+#ifndef BC_DAEMON_LISTENER_H
+#define BC_DAEMON_LISTENER_H
+
+#include "daemon/api.h"
+#include "net/http_server.h"
+
+struct bc_listener;
+
+struct bc_listener_options {
+	const char *listen;
+	char *const *hosts;		   /* further names, ended by NULL; may be NULL; borrowed */
+	const struct bc_secret *api_token; /* borrowed; NULL: none asked */
+	uint64_t connections_max, body_max_bytes, head_timeout_ms;
+};
+
+BC_MUST_CHECK int bc_listener_create(struct bc_loop *loop, struct bc_api *api,
+				     const struct bc_listener_options *options,
+				     struct bc_listener **ret_listener, struct bc_err *err);
+const char *bc_listener_address(const struct bc_listener *l);
+size_t bc_listener_connections(const struct bc_listener *l);
+/* Takes no more; done(ctx) when the last connection is gone. */
+void bc_listener_close(struct bc_listener *l, uint64_t grace_ms, void (*done)(void *ctx),
+		       void *ctx);
+void bc_listener_destroy(struct bc_listener *l); /* after close's done only; NULL is fine */
+
+#endif
