@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `backchannel demo` inside: a stage (a partner, daemons, a folder for their traces), the steps
+ *that are walked on it, and the words that tell what was sent and seen.
+ *
+ *	demo.c           the command: sets the stage, walks the table of steps, clears up
+ *	demo_steps.c     the guide's own test list on a good day
+ *	demo_trouble.c   what goes wrong on a bad one
+ *	demo_daemon.c    the daemons and the partner: their settings, what they are asked
+ *	demo_process.c   processes: started, awaited, ended, never left behind
+ *	demo_http.c      one HTTP request, and what is expected of its answer
+ *	demo_print.c     everything that is printed
+ *
+ * One thread. Whoever waits does so on the stage's loop, where Ctrl-C is heard.
+ */
+#ifndef BC_CLI_DEMO_H
+#define BC_CLI_DEMO_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/arena.h"
+#include "base/str.h"
+#include "net/http_client.h"
+#include "net/loop.h"
+#include "net/signals.h"
+
+enum { DEMO_WAIT_MS = 10 * 1000, DEMO_POLL_MS = 10, DEMO_ADDRESS_BYTES = 64 };
+
+/* The guide's sample values. */
+#define DEMO_PRODUCT "9bc72425-902c-3abf-9db8-8b186d7cb160"
+#define DEMO_KEY     "XXXX-XXXXX-XXXXXX-XXX"
+/* Tokens of the orders that a kill hits: the guide's production one, and its neighbour. */
+#define DEMO_TOKEN_KILLED "12a3b-4c5d-6e7-8f9g0"
+#define DEMO_TOKEN_UNSENT "12a3b-4c5d-6e7-8f9g1"
+
+/* A long-lived process of ours. */
+struct demo_child {
+	const char *name;		  /* "daemon", for people */
+	const char *log;		  /* path of what it prints; grows over its lives */
+	size_t log_start;		  /* where this life's part begins */
+	pid_t pid;			  /* 0 = not running */
+	char address[DEMO_ADDRESS_BYTES]; /* host:port */
+	uint64_t ready_ms;		  /* elapsed clock */
+};
+
+struct demo_answer {
+	int status;
+	json_t *json; /* owned; NULL when the body is no JSON */
+	char *text;   /* owned; the body; NULL when there was no answer */
+	uint64_t duration_ms;
+	char error[160]; /* when status is 0 */
+};
+
+struct demo {
+	struct bc_loop *loop;
+	struct bc_http_client *client;
+	struct bc_timer *timer;
+	struct bc_signal *signals[3];
+	struct bc_arena *arena; /* paths and environments */
+	const char *dir;	/* the temporary folder, in arena; NULL = not made yet */
+	struct demo_child sandbox, daemon, other; /* other: the daemon with a short click.ttl */
+	struct demo_answer answer;		  /* to the last request */
+	char *output;				  /* owned; of the last command that was run */
+	const char *click;			  /* of the first landing, in arena */
+	bool interrupted;
+	bool colour;
+	int facts;
+};
+
+/* A step of the journey. walk: true when everything in it held; what did not is printed. */
+struct demo_step {
+	const char *title;
+	bool (*walk)(struct demo *d);
+};
+
+/* demo_steps.c */
+bool demo_step_landing(struct demo *d);
+bool demo_step_expiry(struct demo *d);
+bool demo_step_order(struct demo *d);
+bool demo_step_once(struct demo *d);
+bool demo_step_cleanup(struct demo *d);
+/* demo_trouble.c */
+bool demo_step_invalid(struct demo *d);
+bool demo_step_wrong_key(struct demo *d);
+bool demo_step_partner_down(struct demo *d);
+bool demo_step_killed(struct demo *d);
+
+/* demo_daemon.c. Each prints what fails and returns false then. */
+bool demo_start_sandbox(struct demo *d);
+/* setting, value: one more environment variable for this life; NULL = none. */
+bool demo_start_daemon(struct demo *d, struct demo_child *daemon, const char *setting,
+		       const char *value);
+bool demo_capture(struct demo *d, const struct demo_child *daemon, const char *token,
+		  const char *session);
+/* Reports an order that is to become a conversion: 202 at once. name: "session" or "click". */
+bool demo_order(struct demo *d, const char *order, const char *name, const char *value);
+/* Waits until this field of the order's story has this value, and keeps the story as d->answer. */
+bool demo_await(struct demo *d, const char *order, const char *field, const char *value,
+		const char *what);
+/* Runs the program with these words (ended by NULL), prints its output, and expects the exit code.
+ */
+bool demo_command(struct demo *d, const char *const *words, int exit_code, const char *what);
+bool demo_explain(struct demo *d, const char *order);
+bool demo_set_faults(struct demo *d, const char *spec);
+/* The requests that the partner got with this token, as d->answer. */
+bool demo_partner_requests(struct demo *d, const char *token);
+/* How often the partner took this token; -1, and printed, when that cannot be learnt. */
+int demo_times_taken(struct demo *d, const char *token);
+/* A fact: how often the partner was asked with this token, and how often it took it. */
+bool demo_partner_counts(struct demo *d, const char *token, int asked, int taken, const char *what);
+
+/* demo_process.c */
+/* Starts the program with these words. output: a path to append to. 0 or an error. */
+BC_MUST_CHECK int demo_spawn(struct demo *d, const char *const *words, char *const *environment,
+			     const char *output, pid_t *ret_pid, struct bc_err *err);
+/* Has it ended? Then *ret_status is as waitpid gives it, and it is reaped. */
+bool demo_ended(pid_t pid, int *ret_status);
+/* Waits for the end, at most DEMO_WAIT_MS. */
+bool demo_wait_end(struct demo *d, pid_t pid, int *ret_status);
+/* SIGKILL, and waits until it is gone. Nothing to do for one that does not run. */
+void demo_kill(struct demo_child *child);
+/* SIGTERM, and expects a good end within DEMO_WAIT_MS. */
+bool demo_stop(struct demo *d, struct demo_child *child);
+/* Lets ms pass on the loop. false: interrupted. */
+bool demo_sleep(struct demo *d, uint64_t ms);
+/* The whole file, as far as it could be read. The caller finishes ret_text in any case. */
+bool demo_read_file(const char *path, struct bc_buf *ret_text);
+/* "it ended with exit code 1", "it was ended by signal 9 (Killed)" */
+const char *demo_end_text(int status, char *text, size_t bytes);
+
+/* demo_http.c */
+/* One request; the answer is in d->answer. host: "127.0.0.1:8787". false: interrupted, no memory.
+ */
+bool demo_ask(struct demo *d, const char *host, const char *method, const char *path,
+	      const char *body);
+/* The same, with what was sent and what came printed. */
+bool demo_ask_aloud(struct demo *d, const char *host, const char *method, const char *path,
+		    const char *body);
+/* The text of a field of the last answer, such as "click.id" or "attempts.0.outcome"; numbers and
+ * truth values as JSON writes them; "" when absent. In arena. */
+const char *demo_field(struct demo *d, const char *path);
+/* Expectations on the last answer; each is a fact that is printed. */
+bool demo_expect_status(struct demo *d, int status, const char *what);
+bool demo_expect_field(struct demo *d, const char *path, const char *value, const char *what);
+void demo_answer_finish(struct demo_answer *a);
+
+/* demo_print.c */
+void demo_print_step(const struct demo *d, int n, const char *title);
+void demo_note(const char *fmt, ...) BC_PRINTF(1, 2);
+/* A text of several lines, each behind a margin. */
+void demo_print_block(const struct demo *d, const char *margin, const char *text);
+/* A fact: what must be, and did it? came: printed when it did not. Returns held. */
+bool demo_expect(struct demo *d, bool held, const char *what, const char *came);
+bool demo_fail(struct demo *d, const char *what, const struct bc_err *err);
+/* A text in the arena, as lasting as d; "" without memory. */
+const char *demo_text(struct demo *d, const char *fmt, ...) BC_PRINTF(2, 3);
+void demo_print_opening(const struct demo *d);
+void demo_print_next(const struct demo *d);
+void demo_print_logs(const struct demo *d);
+void demo_print_closing(const struct demo *d, int held, int steps, uint64_t duration_ms);
+
+#endif

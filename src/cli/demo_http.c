@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The demo's HTTP: one request at a time, awaited on the stage's loop, and what is expected of the
+ * last answer. It speaks to processes of its own on loopback, as a shop's program would.
+ */
+#include "cli/demo.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ANSWER_MAX_BYTES = 1024 * 1024, CONNECT_MS = 2000 };
+
+void demo_answer_finish(struct demo_answer *a)
+{
+	json_decref(a->json);
+	free(a->text);
+	*a = (struct demo_answer){ 0 };
+}
+
+struct exchange {
+	struct demo *d;
+	bool done;
+};
+
+static void answered(void *ctx, const struct bc_http_answer *answer)
+{
+	struct exchange *x = ctx;
+	struct demo_answer *to = &x->d->answer;
+	x->done = true;
+	to->status = answer->status;
+	to->duration_ms = answer->duration_ms;
+	to->text = bc_str_dup(answer->body.ptr ? answer->body : BC_STR(""));
+	to->json = to->text ? json_loads(to->text, 0, NULL) : NULL;
+	snprintf(to->error, sizeof(to->error), "%s", answer->error_text);
+	bc_loop_stop(x->d->loop);
+}
+
+bool demo_ask(struct demo *d, const char *host, const char *method, const char *path,
+	      const char *body)
+{
+	static const char *const headers[] = { "Content-Type: application/json", NULL };
+	struct exchange x = { .d = d };
+	struct bc_http_call *call;
+	struct bc_err err = { 0 };
+	struct bc_http_exchange exchange = { .method = method,
+					     .url = demo_text(d, "http://%s%s", host, path),
+					     .headers = body ? headers : NULL,
+					     .body = body,
+					     .body_bytes = body ? strlen(body) : 0,
+					     .connect_timeout_ms = CONNECT_MS,
+					     .timeout_ms = DEMO_WAIT_MS,
+					     .answer_max_bytes = ANSWER_MAX_BYTES };
+	demo_answer_finish(&d->answer);
+	if (d->interrupted)
+		return false;
+	if (bc_http_call_start(d->client, &exchange, answered, &x, &call, &err))
+		return demo_fail(d, "a request is sent", &err);
+	while (!x.done && !d->interrupted)
+		bc_loop_run(d->loop);
+	if (!x.done)
+		bc_http_call_cancel(call);
+	return !d->interrupted;
+}
+
+bool demo_ask_aloud(struct demo *d, const char *host, const char *method, const char *path,
+		    const char *body)
+{
+	demo_note("> %s %s%s%s", method, path, body ? "  " : "", body ? body : "");
+	if (!demo_ask(d, host, method, path, body))
+		return false;
+	const struct demo_answer *a = &d->answer;
+	if (a->status)
+		demo_note("< %d  %s  (%d ms)", a->status, a->text ? a->text : "",
+			  (int)a->duration_ms);
+	else
+		demo_note("< no answer: %s", a->error);
+	return true;
+}
+
+static const json_t *follow(const json_t *at, struct bc_str path)
+{
+	while (at && path.len) {
+		struct bc_str name = bc_str_split(&path, '.');
+		bc_autofree char *key = bc_str_dup(name);
+		uint64_t index;
+		if (!key)
+			return NULL;
+		if (json_is_array(at))
+			at = bc_parse_u64(name, &index) ? NULL : json_array_get(at, index);
+		else
+			at = json_object_get(at, key);
+	}
+	return at;
+}
+
+const char *demo_field(struct demo *d, const char *path)
+{
+	const json_t *value = follow(d->answer.json, bc_str_of(path));
+	if (json_is_string(value))
+		return demo_text(d, "%s", json_string_value(value));
+	bc_autofree char *text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+	return text ? demo_text(d, "%s", text) : "";
+}
+
+static const char *what_came(struct demo *d)
+{
+	const struct demo_answer *a = &d->answer;
+	if (!a->status)
+		return demo_text(d, "no answer: %s", a->error);
+	return demo_text(d, "%d %s", a->status, a->text ? a->text : "");
+}
+
+bool demo_expect_status(struct demo *d, int status, const char *what)
+{
+	return demo_expect(d, d->answer.status == status, what, what_came(d));
+}
+
+bool demo_expect_field(struct demo *d, const char *path, const char *value, const char *what)
+{
+	return demo_expect(d, strcmp(demo_field(d, path), value) == 0, what, what_came(d));
+}
