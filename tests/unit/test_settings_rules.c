@@ -86,8 +86,8 @@ static void values_at_the_edge_are_accepted(void **state)
 		"URL=unix:/run/bc.sock",
 		"URL=http://api.internal:8787",
 		"DELIVERY_PROXY=http://proxy:3128",
-		"STATE=/srv/l\xc3\xa4"
-		"den",
+		("STATE=/srv/l\xc3\xa4"
+		 "den"),
 		"LOG=error",
 	};
 	struct fixture *f = *state;
