@@ -87,8 +87,7 @@ static bool can_lease(const struct bc_delivery *d, const struct bc_lane_count *c
 	for (size_t i = 0; i < d->lane_count; i++) {
 		const struct lane *lane = &d->lanes[i];
 		if (strcmp(lane->name, name) == 0)
-			return lane_sends(lane) &&
-			       lane->in_flight < d->shop->config->concurrency;
+			return lane_sends(lane) && lane->in_flight < d->shop->config->concurrency;
 	}
 	return false;
 }
