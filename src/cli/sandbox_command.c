@@ -61,6 +61,8 @@ static enum bc_exit run(const struct bc_invocation *in)
 	signal(SIGPIPE, SIG_IGN);
 	if (start(&r, in->options, &err)) {
 		enum bc_exit result = bc_cli_fail(&err);
+		if (r.loop && !r.sandbox)
+			bc_loop_destroy(r.loop);
 		return err.code == BC_EINVAL ? BC_EXIT_USAGE : result;
 	}
 	printf("sandbox listening on http://%s\n", bc_sandbox_address(r.sandbox));
