@@ -195,6 +195,7 @@ static void check_dns(struct walk *w, struct hop *h)
 	int failed = getaddrinfo(host[0] == '[' ? "::1" : host, port, &hints, &list);
 	if (failed) {
 		say(h, WRONG, "\"%s\" is not found: %s", host, gai_strerror(failed));
+		h->exit = BC_EXIT_UNREACHABLE;
 		advise(h, "check /etc/resolv.conf and the firewall; behind a proxy set "
 			  "delivery.proxy");
 		w->stop = true;

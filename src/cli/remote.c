@@ -148,6 +148,14 @@ static bool daemon_absent(const struct http_call *c)
 	return c->status == 0 && c->error == BC_EUNREACH;
 }
 
+/* Is the daemon's store the one on this machine? Writing to another one would hide that it is
+ * down. */
+static bool is_here(const struct bc_settings *s)
+{
+	const char *at = strstr(s->url, "://");
+	return !at || bc_settings_listen_is_local(at + 3) || strcmp(at + 3, s->listen) == 0;
+}
+
 static enum bc_exit call_with(struct bc_settings *s, const char *method, const char *path,
 			      const char *body, bool deliver, struct bc_reply *ret)
 {
@@ -155,7 +163,7 @@ static enum bc_exit call_with(struct bc_settings *s, const char *method, const c
 	struct bc_err err = { 0 };
 	bc_buf_init(&c.body, ANSWER_MAX_BYTES);
 	int result = http_call(s, method, path, body, &c, &err);
-	if (!result && daemon_absent(&c)) {
+	if (!result && daemon_absent(&c) && is_here(s)) {
 		ret->in_process = true;
 		bc_buf_reset(&c.body);
 		result = local_call(s, method, path, body, deliver, &c, &err);

@@ -78,30 +78,49 @@ void delivery_lane_fill(struct lane *lane)
 	delivery_submit(d, &lane->lease);
 }
 
-/* Would a lease give anything? A lane that stands or is full looks for itself when it goes on, and
- * what belongs to no lane (its product left the settings) is nobody's. */
-static bool can_lease(const struct bc_delivery *d, const struct bc_lane_count *count)
+static struct lane *lane_find(const struct bc_delivery *d, const char *name)
+{
+	for (size_t i = 0; i < d->lane_count; i++)
+		if (strcmp(d->lanes[i].name, name) == 0)
+			return &d->lanes[i];
+	return NULL;
+}
+
+/* What waits for a product that left the settings is nobody's: once, somebody is told. */
+static void tell_stranger(struct bc_delivery *d, const struct bc_lane_count *count,
+			  const char *name)
+{
+	if (d->told_strangers || !count->pending)
+		return;
+	d->told_strangers = true;
+	bc_log_error("lane.no_product", BC_LS("lane", name), BC_LU("pending", count->pending),
+		     BC_LS("hint", "they wait until they expire: put the product back into the "
+				   "settings, or cancel them"));
+}
+
+/* Would a lease give anything? A lane that stands or is full looks for itself when it goes on. */
+static bool can_lease(struct bc_delivery *d, const struct bc_lane_count *count)
 {
 	char name[BC_LANE_NAME_BYTES];
-	bc_lane_name(count->partner, count->product, name);
-	for (size_t i = 0; i < d->lane_count; i++) {
-		const struct lane *lane = &d->lanes[i];
-		if (strcmp(lane->name, name) == 0)
-			return lane_sends(lane) && lane->in_flight < d->shop->config->concurrency;
+	const struct lane *lane = lane_find(d, bc_lane_name(count->partner, count->product, name));
+	if (!lane) {
+		tell_stranger(d, count, name);
+		return false;
 	}
-	return false;
+	return lane_sends(lane) && lane->in_flight < d->shop->config->concurrency;
 }
 
 /* Knows the next due time: sleeps until then. */
 static void planned(struct bc_store_op *op)
 {
 	struct bc_delivery *d = BC_CONTAINER(op, struct bc_delivery, plan);
-	uint64_t now = bc_wall_ms(d->shop->clock), wait = TICK_MAX_MS;
+	uint64_t now = bc_wall_ms(d->shop->clock);
+	uint64_t wait = d->released ? TICK_MAX_MS : STORE_RETRY_MS;
 	d->operations--;
 	d->planning = false;
 	for (uint32_t i = 0; !op->result && i < op->out.lanes.count; i++) {
 		uint64_t due = op->out.lanes.lanes[i].next_due_ms;
-		if (!due || !can_lease(d, &op->out.lanes.lanes[i]))
+		if (!can_lease(d, &op->out.lanes.lanes[i]) || !due)
 			continue;
 		uint64_t until = due > now ? due - now : TICK_MIN_MS;
 		wait = until < wait ? until : wait;
@@ -160,12 +179,14 @@ static void tick(void *ctx)
 	struct bc_delivery *d = ctx;
 	/* Should nothing come of this tick (all lanes stand), the next one must not depend on it.
 	 */
-	bc_timer_start(d->tick, TICK_MAX_MS);
+	bc_timer_start(d->tick, d->released ? TICK_MAX_MS : STORE_RETRY_MS);
 	look_at_clock(d);
 	if (!d->planning && !d->released && at_rest(d))
 		release(d);
 	else if (!d->planning && d->released && d->stepped_back)
 		make_due(d);
+	for (size_t i = 0; i < d->lane_count; i++)
+		lane_save(&d->lanes[i]);
 	fill_all(d);
 }
 
@@ -185,17 +206,58 @@ void bc_delivery_wake(struct bc_delivery *d)
 
 /* --- life ---------------------------------------------------------------------------------- */
 
+/* The store did not let it begin; the tick tries again. */
+static void begin_failed(struct bc_delivery *d, const struct bc_err *err)
+{
+	bc_log_error("delivery.release_failed", BC_LS("error", err->text),
+		     BC_LS("hint", err->hint));
+	if (!d->stopping)
+		bc_timer_start(d->tick, TICK_MAX_MS);
+}
+
+static void lanes_restored(struct bc_store_op *op)
+{
+	struct bc_delivery *d = BC_CONTAINER(op, struct bc_delivery, plan);
+	char name[BC_LANE_NAME_BYTES];
+	d->operations--;
+	d->planning = false;
+	d->restored = d->released = op->result == 0;
+	for (uint32_t i = 0; d->restored && !d->stopping && i < op->out.lanes.count; i++) {
+		const struct bc_lane_count *record = &op->out.lanes.lanes[i];
+		struct lane *lane =
+			lane_find(d, bc_lane_name(record->partner, record->product, name));
+		if (lane && record->state.ptr)
+			lane_restore(lane, record);
+	}
+	if (!d->released)
+		begin_failed(d, &op->err);
+	fill_all(d);
+	delivery_check_stopped(d);
+}
+
+static void restore_lanes(struct bc_delivery *d)
+{
+	d->planning = true;
+	bc_arena_reset(d->plan_arena);
+	d->plan = (struct bc_store_op){ .kind = BC_STORE_LANES,
+					.done = lanes_restored,
+					.arena = d->plan_arena };
+	delivery_submit(d, &d->plan);
+}
+
 static void released(struct bc_store_op *op)
 {
 	struct bc_delivery *d = BC_CONTAINER(op, struct bc_delivery, plan);
 	d->operations--;
 	d->planning = false;
-	d->released = op->result == 0;
-	if (d->released && op->out.changed.count)
+	if (!op->result && op->out.changed.count)
 		bc_log_info("delivery.released", BC_LU("conversions", op->out.changed.count));
-	if (!d->released)
-		bc_log_error("delivery.release_failed", BC_LS("error", op->err.text),
-			     BC_LS("hint", op->err.hint));
+	if (op->result)
+		begin_failed(d, &op->err);
+	else if (d->restored)
+		d->released = true;
+	else if (!d->stopping)
+		restore_lanes(d);
 	fill_all(d);
 	delivery_check_stopped(d);
 }
@@ -214,6 +276,8 @@ static void release(struct bc_delivery *d)
 void delivery_forgot(struct bc_delivery *d)
 {
 	d->released = false;
+	if (!d->stopping)
+		bc_timer_start(d->tick, STORE_RETRY_MS);
 }
 
 static void made_due(struct bc_store_op *op)

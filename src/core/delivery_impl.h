@@ -39,6 +39,9 @@ struct lane {
 	struct bc_handback probe;     /* the test token on its way */
 	struct bc_timer *timer;	      /* throttle's end, next probe, or retry of a failed lease */
 	uint64_t attempts[BC_OUTCOMES];
+	struct bc_store_op put; /* how it stands, on its way to disk */
+	char put_reason[BC_LANE_REASON_BYTES];
+	bool putting, unsaved; /* unsaved: it changed since, or the store refused */
 };
 
 struct bc_delivery {
@@ -53,10 +56,12 @@ struct bc_delivery {
 	struct bc_store_op plan; /* lanes operation */
 	struct bc_arena *plan_arena;
 	bool planning, plan_again;
+	bool told_strangers; /* that rows wait whose product left the settings */
 	struct bc_task wake;
 	atomic_bool woken;
 	uint32_t operations; /* store operations under way */
 	bool released;	     /* no row is leased without a job; until then nothing is leased */
+	bool restored;	     /* lanes stand as they stood when the last process ended */
 	bool stepped_back;   /* the wall clock did; due times are to be set anew */
 	uint64_t looked_wall_ms, looked_elapsed_ms; /* both clocks at the last tick */
 	bool stopping;
@@ -95,6 +100,10 @@ void lane_enter(struct lane *lane, enum bc_lane_state state, const char *reason,
 void lane_throttle(struct lane *lane, uint64_t wait_ms);
 /* The conversion met a suspect answer: holds it and tests the lane, or puts it back. */
 void lane_suspect(struct lane *lane, struct job *job, const struct bc_partner_verdict *verdict);
+/* Stands as the last process left it: parked, with the test token tried at once. */
+void lane_restore(struct lane *lane, const struct bc_lane_count *record);
+/* Writes how it stands, if that is not on disk yet. */
+void lane_save(struct lane *lane);
 void lane_stop(struct lane *lane);
 void lane_publish(struct lane *lane);
 

@@ -2,6 +2,7 @@
 /* See handback.h. */
 #include "core/handback.h"
 
+#include <jansson.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -76,6 +77,29 @@ struct bc_partner_verdict bc_handback_read(const struct bc_handback *h, struct b
 	struct bc_partner_verdict verdict = bc_partner_read_answer(h->product->partner, &in);
 	bc_wipe(&text, sizeof(text));
 	return verdict;
+}
+
+static void copy_printable(char *to, size_t bytes, const char *from, size_t len)
+{
+	size_t n = len < bytes ? len : bytes - 1;
+	for (size_t i = 0; i < n; i++)
+		to[i] = from[i] >= 0x20 && from[i] < 0x7f ? from[i] : '?';
+	to[n] = '\0';
+}
+
+const char *bc_partner_message(const struct bc_http_answer *answer, struct bc_str token, char *text)
+{
+	json_t *body =
+		json_loadb(answer->body.ptr ? answer->body.ptr : "", answer->body.len, 0, NULL);
+	const json_t *message = json_object_get(body, "message");
+	const char *said = json_string_value(message);
+	size_t len = json_string_length(message);
+	text[0] = '\0';
+	if (said && !bc_secret_occurs(said, len) &&
+	    !(token.len && memmem(said, len, token.ptr, token.len)))
+		copy_printable(text, BC_PARTNER_MESSAGE_BYTES, said, len);
+	json_decref(body);
+	return text;
 }
 
 void bc_handback_finish(struct bc_handback *h)

@@ -30,6 +30,15 @@ struct bc_partner_verdict bc_handback_read(const struct bc_handback *h, struct b
 					   uint64_t click_age_ms, unsigned attempt,
 					   const struct bc_http_answer *answer);
 
+enum { BC_PARTNER_MESSAGE_BYTES = 128 };
+/*
+ * The partner's own words: the "message" of its answer, cut to fit, printable ASCII. "" when there
+ * is none, or when it repeats the token or any secret: it is kept in the ledger and shown. text:
+ * BC_PARTNER_MESSAGE_BYTES.
+ */
+const char *bc_partner_message(const struct bc_http_answer *answer, struct bc_str token,
+			       char *text);
+
 /* Cancels what is under way (done is not called then) and wipes the request. May be called twice.
  */
 void bc_handback_finish(struct bc_handback *h);

@@ -176,6 +176,19 @@ static struct bc_partner_verdict judge(const struct job *job, const struct bc_ht
 	return bc_handback_read(&job->handback, o->token, age, o->attempts, answer);
 }
 
+/* For the ledger: our words, then the transport's where there was no answer, else the partner's. */
+static struct bc_str describe(const struct job *job, const struct bc_partner_verdict *verdict,
+			      const struct bc_http_answer *answer)
+{
+	char said[BC_PARTNER_MESSAGE_BYTES];
+	const char *more = answer->error_text;
+	if (!more[0])
+		more = bc_partner_message(answer, job->order.token, said);
+	char *text = bc_arena_printf(job->arena, "%.*s%s%s%s", ERROR_TEXT_BYTES, verdict->meaning,
+				     more[0] ? " (" : "", more, more[0] ? ")" : "");
+	return bc_str_of(text ? text : verdict->meaning);
+}
+
 static void job_answered(void *ctx, const struct bc_http_answer *answer)
 {
 	struct job *job = ctx;
@@ -187,13 +200,8 @@ static void job_answered(void *ctx, const struct bc_http_answer *answer)
 	in->status = answer->status;
 	in->outcome = verdict.outcome;
 	in->duration_ms = answer->duration_ms;
-	if (verdict.outcome != BC_OUTCOME_DELIVERED || verdict.odd_body) {
-		/* Kept in the ledger: our words, and the transport's where there was no answer. */
-		char *text =
-			bc_arena_printf(job->arena, "%.*s%s%s", ERROR_TEXT_BYTES, verdict.meaning,
-					answer->error_text[0] ? ": " : "", answer->error_text);
-		in->error = bc_str_of(text ? text : verdict.meaning);
-	}
+	if (verdict.outcome != BC_OUTCOME_DELIVERED || verdict.odd_body)
+		in->error = describe(job, &verdict, answer);
 	uint64_t wait_ms = retry_after_ms(lane->delivery, answer);
 	if (wait_ms && verdict.outcome == BC_OUTCOME_RETRY)
 		lane_throttle(lane, wait_ms);

@@ -49,6 +49,8 @@ void lane_enter(struct lane *lane, enum bc_lane_state state, const char *reason,
 	lane->state = state;
 	lane->next_probe_ms = 0;
 	snprintf(lane->reason, sizeof(lane->reason), "%s%s%s", reason, hint[0] ? "; " : "", hint);
+	if (from != state && (from == BC_LANE_PARKED || state == BC_LANE_PARKED))
+		lane->unsaved = true;
 	if (from != state) {
 		lane->since_ms = bc_wall_ms(lane->delivery->shop->clock);
 		bc_log_at(state == BC_LANE_PARKED ? BC_LOG_ERROR : BC_LOG_WARNING, "lane.state",
@@ -57,8 +59,42 @@ void lane_enter(struct lane *lane, enum bc_lane_state state, const char *reason,
 			  BC_LS("hint", hint));
 	}
 	lane_publish(lane);
+	lane_save(lane); /* before the lease: time it stood does not count against what waits */
 	if (state == BC_LANE_OPEN)
 		delivery_lane_fill(lane);
+}
+
+/* --- on disk ------------------------------------------------------------------------------- */
+
+static void lane_saved(struct bc_store_op *op)
+{
+	struct lane *lane = BC_CONTAINER(op, struct lane, put);
+	struct bc_delivery *d = lane->delivery;
+	d->operations--;
+	lane->putting = false;
+	if (op->result)
+		lane->unsaved = true; /* the next tick tries again */
+	else if (!d->stopping)
+		lane_save(lane);
+	delivery_check_stopped(d);
+}
+
+void lane_save(struct lane *lane)
+{
+	if (!lane->unsaved || lane->putting)
+		return;
+	lane->unsaved = false;
+	lane->putting = true;
+	memcpy(lane->put_reason, lane->reason, sizeof(lane->put_reason));
+	lane->put = (struct bc_store_op){ .kind = BC_STORE_PUT_LANE, .done = lane_saved };
+	__typeof__(lane->put.in.put_lane) *in = &lane->put.in.put_lane;
+	in->partner = bc_str_of(lane->product->partner->name);
+	in->product = bc_str_of(lane->product->label);
+	in->state = bc_str_of(bc_lane_state_name[lane->state]);
+	in->reason = bc_str_of(lane->put_reason);
+	in->stands = lane->state == BC_LANE_PARKED;
+	in->now_ms = lane->since_ms;
+	delivery_submit(lane->delivery, &lane->put);
 }
 
 void lane_throttle(struct lane *lane, uint64_t wait_ms)
@@ -168,6 +204,19 @@ void lane_suspect(struct lane *lane, struct job *job, const struct bc_partner_ve
 	lane->held = job;
 	bc_timer_stop(lane->timer);
 	lane_enter(lane, BC_LANE_SUSPECT, verdict->meaning, verdict->hint);
+	probe_send(lane);
+}
+
+void lane_restore(struct lane *lane, const struct bc_lane_count *record)
+{
+	if (!bc_str_eq(record->state, bc_lane_state_name[BC_LANE_PARKED]))
+		return;
+	lane->state = BC_LANE_PARKED;
+	lane->since_ms = record->since_ms;
+	snprintf(lane->reason, sizeof(lane->reason), "%.*s", (int)record->reason.len,
+		 record->reason.ptr ? record->reason.ptr : "");
+	lane_publish(lane);
+	/* What was wrong may have been mended while nobody ran. */
 	probe_send(lane);
 }
 

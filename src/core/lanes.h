@@ -11,8 +11,9 @@
  *again). parked	   the key, the product or the URL is wrong. Conversions stay pending; the
  *test token is sent every lane.probe. In: from suspect. Out: to open when the test is accepted.
  *
- * A lane that does not send keeps accepting. Lanes belong to the delivery thread; others read
- *snapshots.
+ * A parked lane stays parked over a restart, where the test token is tried at once. Time it stood
+ *does not count towards any deadline. A lane that does not send keeps accepting. Lanes belong to
+ *the delivery thread; others read snapshots.
  */
 #ifndef BC_CORE_LANES_H
 #define BC_CORE_LANES_H

@@ -78,6 +78,8 @@ static int fill_token(struct bc_desk *desk, struct bc_str token, struct bc_accep
 	in->token = token;
 	in->is_test = kind == BC_TOKEN_TEST;
 	bc_token_hash(desk->hasher, token, in->token_hash);
+	if (desk->previous)
+		bc_token_hash(desk->previous, token, in->token_hash_previous);
 	return 0;
 }
 
@@ -123,6 +125,16 @@ static int check_text(struct bc_str text, size_t max, const char *name, struct b
 			  max);
 }
 
+static int fill_session(struct bc_desk *desk, struct bc_str session, struct bc_accept *in,
+			struct bc_err *err)
+{
+	int result = bc_session_hash(desk->hasher, session, in->session, err);
+	if (!result && desk->previous)
+		result = bc_session_hash(desk->previous, session, in->session_previous, err);
+	in->has_session = result == 0;
+	return result;
+}
+
 /* Reads every field; *ret_field is the one under way, so it names the wrong one on failure. */
 static int fill_accept(struct bc_desk *desk, const struct bc_report *report, struct bc_accept *in,
 		       const char **ret_field, struct bc_err *err)
@@ -138,9 +150,7 @@ static int fill_accept(struct bc_desk *desk, const struct bc_report *report, str
 	if ((result = fill_click(desk, report, in, err)))
 		return result;
 	*ret_field = "session";
-	in->has_session = report->session.ptr != NULL;
-	if (in->has_session &&
-	    (result = bc_session_hash(desk->hasher, report->session, in->session, err)))
+	if (report->session.ptr && (result = fill_session(desk, report->session, in, err)))
 		return result;
 	*ret_field = "product";
 	if ((result = fill_product(desk->shop, report->product, in, err)))
@@ -170,6 +180,7 @@ int bc_orders_accept(struct bc_desk *desk, struct bc_arena *arena, const struct 
 	if (result)
 		return result;
 	in->order = report->order;
+	in->has_previous = desk->previous != NULL;
 	in->amount = report->amount;
 	in->currency = report->currency;
 	in->now_ms = in->due_ms = bc_wall_ms(shop->clock);

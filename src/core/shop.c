@@ -18,8 +18,13 @@ const char *const bc_order_result_name[BC_ORDER_RESULTS] = {
 int bc_desk_init(struct bc_desk *d, struct bc_shop *shop, struct bc_loop *loop, struct bc_err *err)
 {
 	*d = (struct bc_desk){ .shop = shop, .hasher = bc_hasher_create(shop->hash_key) };
-	if (!d->hasher)
+	if (d->hasher && shop->hash_key_previous)
+		d->previous = bc_hasher_create(shop->hash_key_previous);
+	if (!d->hasher || (shop->hash_key_previous && !d->previous)) {
+		bc_hasher_destroy(d->hasher);
+		d->hasher = NULL;
 		return bc_err_nomem(err);
+	}
 	bc_origin_init(&d->origin, loop);
 	return 0;
 }
@@ -30,6 +35,7 @@ void bc_desk_finish(struct bc_desk *d)
 		return;
 	bc_origin_finish(&d->origin);
 	bc_hasher_destroy(d->hasher);
+	bc_hasher_destroy(d->previous);
 	d->hasher = NULL;
 }
 

@@ -71,6 +71,7 @@ struct bc_shop {
 	const struct bc_clock *clock;	     /* borrowed */
 	struct bc_store *store;		     /* borrowed */
 	struct bc_secret *hash_key;	     /* borrowed */
+	struct bc_secret *hash_key_previous; /* borrowed; NULL: it was never changed */
 	struct bc_shop_stats stats;
 	/* Called on the delivery thread after a conversion's final state is durable. May be NULL.
 	 */
@@ -84,7 +85,8 @@ struct bc_shop {
 struct bc_desk {
 	struct bc_shop *shop; /* borrowed */
 	struct bc_origin origin;
-	struct bc_hasher *hasher; /* owned */
+	struct bc_hasher *hasher;   /* owned */
+	struct bc_hasher *previous; /* owned; of the former hash key, or NULL */
 };
 BC_MUST_CHECK int bc_desk_init(struct bc_desk *d, struct bc_shop *shop, struct bc_loop *loop,
 			       struct bc_err *err);

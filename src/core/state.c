@@ -44,17 +44,19 @@ int bc_state_dir_make(const char *path, struct bc_err *err)
 	bc_autofree char *copy = strdup(path);
 	if (!copy)
 		return bc_err_nomem(err);
-	if (mkdir(path, 0700) && errno == ENOENT) {
+	int made = mkdir(path, 0700) ? errno : 0;
+	if (made == ENOENT) {
 		int result = make_parents(copy, err);
 		if (result)
 			return result;
+		made = 0;
 		if (mkdir(path, 0700) && errno != EEXIST)
 			return bc_err_set(err, BC_EIO, "cannot make the state directory \"%s\": %s",
 					  path, strerror(errno));
 	}
 	if (stat(path, &st)) {
 		bc_err_set(err, BC_EIO, "cannot use the state directory \"%s\": %s", path,
-			   strerror(errno));
+			   strerror(made && made != EEXIST ? made : errno));
 		bc_err_hint(err, "set BACKCHANNEL_STATE to a directory this user may write");
 		return BC_EIO;
 	}
@@ -149,10 +151,12 @@ static int make_key(const char *dir, const char *path, uint8_t key[HASH_KEY_BYTE
 	autoclose int fd =
 		open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	autoclose int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || folder < 0 || write_all(fd, key, HASH_KEY_BYTES) || rename(temporary, path) ||
-	    fsync(folder))
-		return bc_err_set(err, BC_EIO, "cannot write \"%s\": %s", path, strerror(errno));
-	return 0;
+	if (fd >= 0 && folder >= 0 && write_all(fd, key, HASH_KEY_BYTES) == 0 &&
+	    rename(temporary, path) == 0 && fsync(folder) == 0)
+		return 0;
+	bc_err_set(err, BC_EIO, "cannot write \"%s\": %s", path, strerror(errno));
+	bc_err_hint(err, "the state directory needs free space and must be writable by this user");
+	return BC_EIO;
 }
 
 static int read_key(int fd, const char *path, uint8_t key[HASH_KEY_BYTES], struct bc_err *err)

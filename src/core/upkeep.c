@@ -10,7 +10,7 @@ enum {
 	PURGE_AGAIN_MS = 20, /* while there is more; leaves the store to others in between */
 	PROBE_EVERY_MS = 1000,
 	PURGE_ROWS = 500,
-	LANES_MAX = 64
+	EXPIRED_KEEP_MS = 60 * 60 * 1000
 };
 
 struct bc_upkeep {
@@ -65,20 +65,16 @@ static void probed(struct bc_store_op *op)
 	check_stopped(u);
 }
 
-/* Time a lane stands is not the conversions' fault: while one does, nothing expires. */
-static bool every_lane_open(struct bc_upkeep *u)
-{
-	struct bc_lane_status lanes[LANES_MAX];
-	size_t n = bc_delivery_lanes(u->delivery, lanes, LANES_MAX);
-	for (size_t i = 0; i < n && i < LANES_MAX; i++)
-		if (lanes[i].state != BC_LANE_OPEN)
-			return false;
-	return true;
-}
-
 static uint64_t before(uint64_t now_ms, uint64_t age_ms)
 {
 	return now_ms > age_ms ? now_ms - age_ms : 0;
+}
+
+/* An order that comes soon after its click expired is told so, which is what the operator can mend
+ * (click.ttl); once the click is gone it could only be told that nobody knows it. */
+static uint64_t keep_expired_ms(const struct bc_shop_config *config)
+{
+	return config->click_ttl_ms < EXPIRED_KEEP_MS ? config->click_ttl_ms : EXPIRED_KEEP_MS;
 }
 
 static void purge(struct bc_upkeep *u)
@@ -89,10 +85,10 @@ static void purge(struct bc_upkeep *u)
 	uint64_t wait = keep > config->order_adopt_ms ? keep : config->order_adopt_ms;
 	u->op = (struct bc_store_op){ .kind = BC_STORE_PURGE, .done = purged };
 	u->op.in.purge.now_ms = now;
+	u->op.in.purge.clicks_before_ms = before(now, keep_expired_ms(config));
 	/* 0 clears a token at delivery; what ended otherwise must stay one to be sent again. */
 	u->op.in.purge.clear_before_ms = before(now, keep ? keep : config->retry.deadline_ms);
-	u->op.in.purge.delete_before_ms = before(now, wait);
-	u->op.in.purge.expire = every_lane_open(u);
+	u->op.in.purge.unattributed_before_ms = before(now, wait);
 	u->op.in.purge.limit = PURGE_ROWS;
 	u->next_purge_ms = bc_elapsed_ms(u->shop->clock) + PURGE_EVERY_MS;
 }

@@ -139,31 +139,32 @@ bool call_number(struct call *call, const char *name, struct bc_str *ret)
 	return text ? true : wrong_type(call, name, "a shorter number");
 }
 
-bool call_query(struct call *call, const char *name, struct bc_str *ret)
-{
-	struct bc_str rest = call->request->query;
-	*ret = (struct bc_str){ NULL, 0 };
-	while (rest.ptr) {
-		struct bc_str value = bc_str_split(&rest, '&'), key = bc_str_split(&value, '=');
-		if (!bc_str_eq(key, name))
-			continue;
-		struct bc_buf decoded;
-		bc_buf_init(&decoded, BC_URL_MAX);
-		if (value.ptr && bc_percent_decode(&decoded, value, true) == 0)
-			*ret = bc_str_of(bc_arena_dup(call->request->arena,
-						      decoded.data ? decoded.data : "",
-						      decoded.len));
-		bc_buf_finish(&decoded);
-	}
-	return true;
-}
-
 static bool bad_query(struct call *call, const char *name, struct bc_str value, const char *hint)
 {
 	char *detail = bc_arena_printf(call->request->arena, "parameter \"%s\" is wrong: \"%.*s\"",
 				       name, (int)(value.len > 80 ? 80 : value.len), value.ptr);
 	call_problem(call, BC_PROBLEM_BAD_REQUEST, detail ? detail : "a parameter is wrong", hint);
 	return false;
+}
+
+bool call_query(struct call *call, const char *name, struct bc_str *ret)
+{
+	struct bc_str rest = call->request->query;
+	*ret = (struct bc_str){ NULL, 0 };
+	while (rest.ptr) {
+		struct bc_str value = bc_str_split(&rest, '&'), key = bc_str_split(&value, '=');
+		struct bc_buf decoded;
+		if (!bc_str_eq(key, name))
+			continue;
+		bc_buf_init(&decoded, BC_URL_MAX);
+		int result = value.ptr ? bc_percent_decode(&decoded, value, true) : 0;
+		*ret = bc_str_of(bc_arena_dup(call->request->arena,
+					      decoded.data ? decoded.data : "", decoded.len));
+		bc_buf_finish(&decoded);
+		if (result || !ret->ptr)
+			return bad_query(call, name, value, "percent-encode it");
+	}
+	return true;
 }
 
 bool call_query_duration(struct call *call, const char *name, uint64_t max_ms, uint64_t *ret_ms)

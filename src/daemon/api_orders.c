@@ -308,6 +308,11 @@ void retry_orders(struct call *call)
 			     "say which: state=rejected, expired, cancelled or pending");
 		return;
 	}
+	if (dry.ptr && !bc_str_eq(dry, "0") && !bc_str_eq(dry, "1")) {
+		call_problem(call, BC_PROBLEM_BAD_REQUEST,
+			     "parameter \"dry_run\" is neither 0 nor 1", "dry_run=1 only counts");
+		return;
+	}
 	select->limit = 0;
 	select->count_only = bc_str_eq(dry, "1");
 	fill_requeue(call);

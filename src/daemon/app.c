@@ -9,6 +9,7 @@
 #include "core/state.h"
 #include "core/upkeep.h"
 #include "daemon/listener.h"
+#include "daemon/notify.h"
 #include "net/signals.h"
 
 enum { STOP_GRACE_MS = 10 * 1000, STORE_ARENA_MAX = 64 * 1024 };
@@ -29,6 +30,7 @@ struct bc_app {
 	struct bc_upkeep *upkeep;
 	struct bc_api *api;
 	struct bc_listener *listener;
+	struct bc_notify *notify;
 	struct bc_signal *signals[3];
 	bool closing;
 	unsigned closing_parts; /* listener, API */
@@ -122,7 +124,8 @@ static int open_store(struct bc_app *app, struct bc_err *err)
 	app->shop = (struct bc_shop){ .config = &app->config,
 				      .clock = &bc_clock_system,
 				      .store = app->store,
-				      .hash_key = app->hash_key };
+				      .hash_key = app->hash_key,
+				      .hash_key_previous = app->settings->hash_key_previous };
 	return result;
 }
 
@@ -152,39 +155,59 @@ static int store_now(struct bc_app *app, struct bc_store_op *op, struct bc_err *
 	return op->result;
 }
 
-/*
- * A store answers only to the key it was made with: under another one no session and no used token
- * would be found again, silently.
- */
-static int check_key(struct bc_app *app, struct bc_err *err)
+static int keep_fingerprint(struct bc_app *app, const char *fingerprint, struct bc_err *err)
+{
+	struct bc_store_op op = { .kind = BC_STORE_PUT_META };
+	op.in.meta.key = BC_STR("hash_key");
+	op.in.meta.value = bc_str_of(fingerprint);
+	return store_now(app, &op, err);
+}
+
+static bool is_previous_key(const struct bc_app *app, struct bc_str kept)
 {
 	char fingerprint[BC_FINGERPRINT_BYTES];
-	struct bc_arena *arena = bc_arena_create(1024, STORE_ARENA_MAX);
-	if (!arena)
-		return bc_err_nomem(err);
-	bc_secret_fingerprint(app->hash_key, fingerprint);
+	if (!app->settings->hash_key_previous)
+		return false;
+	bc_secret_fingerprint(app->settings->hash_key_previous, fingerprint);
+	return bc_str_eq(kept, fingerprint);
+}
+
+static int refuse_key(struct bc_str kept, const char *fingerprint, struct bc_err *err)
+{
+	bc_err_set(err, BC_EINVAL, "the store was made with another hash key (%.*s, not %s)",
+		   (int)kept.len, kept.ptr, fingerprint);
+	bc_err_hint(err,
+		    "restore hash.key in the state directory, or set BACKCHANNEL_HASH_KEY to the "
+		    "one it was made with; to change keys give that one as hash.key_previous");
+	return BC_EINVAL;
+}
+
+/*
+ * A store answers only to the key it was made with: under another one no session and no used token
+ * would be found again, silently. Where the former key is named, both are looked under.
+ */
+static int check_key(struct bc_app *app, struct bc_arena *arena, struct bc_err *err)
+{
+	char fingerprint[BC_FINGERPRINT_BYTES];
 	struct bc_store_op op = { .kind = BC_STORE_GET_META, .arena = arena };
+	bc_secret_fingerprint(app->hash_key, fingerprint);
 	op.in.meta.key = BC_STR("hash_key");
 	int result = store_now(app, &op, err);
-	if (result == BC_ENOENT) {
-		op = (struct bc_store_op){ .kind = BC_STORE_PUT_META, .arena = arena };
-		op.in.meta.key = BC_STR("hash_key");
-		op.in.meta.value = bc_str_of(fingerprint);
-		result = store_now(app, &op, err);
-	} else if (!result && !bc_str_eq(op.out.meta, fingerprint)) {
-		result = bc_err_set(err, BC_EINVAL,
-				    "the store was made with another hash key (%.*s, not %s)",
-				    (int)op.out.meta.len, op.out.meta.ptr, fingerprint);
-		bc_err_hint(err, "restore hash.key in the state directory, or set "
-				 "BACKCHANNEL_HASH_KEY to the one it was made with");
-	}
-	bc_arena_destroy(arena);
+	if (result == BC_ENOENT || (!result && is_previous_key(app, op.out.meta)))
+		return keep_fingerprint(app, fingerprint, err);
+	if (!result && !bc_str_eq(op.out.meta, fingerprint))
+		return refuse_key(op.out.meta, fingerprint, err);
 	return result;
 }
 
 static int open_key_check(struct bc_app *app, struct bc_err *err)
 {
-	return check_key(app, err);
+	struct bc_arena *arena = bc_arena_create(1024, STORE_ARENA_MAX);
+	if (!arena)
+		return bc_err_nomem(err);
+	int result = check_key(app, arena, err);
+	bc_arena_destroy(arena);
+	return result;
 }
 
 /* --- delivery ----------------------------------------------------------------------------------
@@ -336,9 +359,11 @@ static void on_signal(void *ctx, int signum)
 {
 	struct bc_app *app = ctx;
 	if (signum == SIGHUP) {
+		bc_notify_reloading(app->notify);
 		bc_log_warning(
 			"settings.kept",
 			BC_LS("meaning", "settings are read at start; restart to apply them"));
+		bc_notify_ready(app->notify);
 		return;
 	}
 	if (app->closing)
@@ -366,6 +391,29 @@ static void close_signals(struct bc_app *app)
 		bc_signal_destroy(app->signals[i]);
 }
 
+/* --- the service manager --------------------------------------------------------------------- */
+
+/* The last stage: who is told that the daemon is ready may connect at once. */
+static int open_notify(struct bc_app *app, struct bc_err *err)
+{
+	struct bc_notify_options options = { .delivery_loop = app->delivery_loop,
+					     .store = app->store };
+	if (app->mode < BC_APP_SERVE)
+		return 0;
+	bc_notify_read_environment(&options);
+	int result = bc_notify_create(app->loop, &options, &app->notify, err);
+	if (!result)
+		bc_notify_ready(app->notify);
+	return result;
+}
+
+static void close_notify(struct bc_app *app)
+{
+	bc_notify_stopping(app->notify);
+	bc_notify_destroy(app->notify);
+	app->notify = NULL; /* a SIGHUP may still come while the listener closes */
+}
+
 /* --- the stages ----------------------------------------------------------------------------------
  */
 
@@ -379,6 +427,7 @@ static const struct stage {
 	{ open_key_check, NULL },	 { open_delivery, close_delivery },
 	{ open_api, close_api },	 { open_thread, close_thread },
 	{ open_signals, close_signals }, { open_listener, close_listener },
+	{ open_notify, close_notify },
 };
 
 int bc_app_open(struct bc_settings *settings, enum bc_app_mode mode, struct bc_app **ret_app,

@@ -127,7 +127,7 @@ static void add_store(struct page *p)
 	add_histogram(p, "store_commit_seconds", s.commit_us_bucket, 0.0001,
 		      (double)s.commit_us_total / 1e6);
 	family(p, "store_batch_size", "histogram", "Operations in one commit.");
-	add_histogram(p, "store_batch_size", s.batch_bucket, 1, (double)s.operations);
+	add_histogram(p, "store_batch_size", s.batch_bucket, 1, (double)s.committed);
 	family(p, "store_writable", "gauge", "1 while the store takes writes.");
 	add(p, "backchannel_store_writable %d\n", s.writable && !s.broken);
 	if (p->call->api->connections) {

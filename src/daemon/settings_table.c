@@ -191,9 +191,10 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .def = "90d",
 	  .min = 0,
 	  .max = 3650 * DAYS,
-	  .help = "How long a finished order, its attempts and its token are kept. `0` clears the "
-		  "token "
-		  "at delivery, as the guide's clean-up asks." },
+	  .help = "How long a finished order keeps its token, session and click. The order itself "
+		  "and "
+		  "its attempts stay: one hand-back an order, ever. `0` clears the token at "
+		  "delivery, as the guide's clean-up asks." },
 
 	{ .name = "retry.base",
 	  .type = &bc_setting_ms,

@@ -61,6 +61,7 @@ static void count_commit(struct bc_store_stats *stats, uint64_t us, uint64_t ope
 	stats->commit_us_total += us;
 	if (us > stats->commit_us_max)
 		stats->commit_us_max = us;
+	stats->committed += operations;
 	if (operations > stats->batch_max)
 		stats->batch_max = operations;
 	stats->commit_us_bucket[bucket_of(us, 100)]++;

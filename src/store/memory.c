@@ -115,12 +115,18 @@ static int get_order(struct mem *m, struct bc_store_op *op)
 	return 0;
 }
 
+static const struct bc_lane_record *lane_of(struct mem *m, const struct bc_order *order)
+{
+	return mem_find_lane(m, order->partner, order->product);
+}
+
 /* --- many orders --------------------------------------------------------------------------- */
 
 /* Copies what is due into op's arena. */
 static int read_due(struct mem *m, struct bc_store_op *op)
 {
 	const __typeof__(op->in.lease) *in = &op->in.lease;
+	const struct bc_lane_record *lane = mem_find_lane(m, in->partner, in->product);
 	struct mem_order *rec = mem_order_due(m, NULL, in->partner, in->product);
 	uint64_t most = m->counts.orders[BC_ORDER_PENDING];
 	if (most > in->limit)
@@ -131,7 +137,7 @@ static int read_due(struct mem *m, struct bc_store_op *op)
 	op->out.lease.orders = orders;
 	for (; rec && op->out.lease.count < most && rec->o.due_ms <= in->now_ms;
 	     rec = mem_order_due(m, rec, in->partner, in->product)) {
-		if (bc_rule_is_past(&rec->o, in->now_ms))
+		if (bc_rule_is_past(&rec->o, lane, in->now_ms))
 			continue;
 		if (mem_copy_order(&rec->o, op->arena, &orders[op->out.lease.count]))
 			return BC_ENOMEM;
@@ -188,7 +194,7 @@ static int requeue(struct mem *m, struct bc_store_op *op)
 			op->out.changed.next_before_row = order.row + 1;
 			return 0;
 		}
-		bc_rule_make_due(&order, in->now_ms, in->deadline_ms);
+		bc_rule_make_due(&order, lane_of(m, &order), in->now_ms, in->deadline_ms);
 		if (!in->select.count_only && mem_save_order(m, rec, &order))
 			return BC_ENOMEM;
 		op->out.changed.count++;
@@ -228,24 +234,17 @@ static void purge_clicks(struct mem *m, struct bc_store_op *op, uint32_t limit)
 	struct bc_tree_node *node;
 	while (op->out.purge.clicks < limit && (node = bc_tree_first(&m->clicks_by_expiry))) {
 		struct mem_click *rec = BC_CONTAINER(node, struct mem_click, by_expiry);
-		if (rec->c.expires_ms > op->in.purge.now_ms)
+		if (rec->c.expires_ms > op->in.purge.clicks_before_ms)
 			return;
 		mem_delete_click(m, rec);
 		op->out.purge.clicks++;
 	}
 }
 
-static int clear_token(struct mem *m, struct mem_order *rec)
-{
-	struct bc_order order = rec->o;
-	order.token = (struct bc_str){ 0 };
-	return mem_save_order(m, rec, &order);
-}
-
 static int expire(struct mem *m, struct mem_order *rec, uint64_t now_ms)
 {
 	struct bc_order order = rec->o;
-	bc_rule_expire(&order, now_ms);
+	bc_rule_expire(&order, lane_of(m, &order), now_ms);
 	return mem_save_order(m, rec, &order);
 }
 
@@ -255,18 +254,17 @@ static int purge_order(struct mem *m, struct bc_store_op *op, struct mem_order *
 	const __typeof__(op->in.purge) *in = &op->in.purge;
 	__typeof__(op->out.purge) *out = &op->out.purge;
 	const struct bc_order *o = &rec->o;
-	bool final = bc_rule_is_final(o->state);
-	if (in->expire && o->state == BC_ORDER_PENDING && bc_rule_is_past(o, in->now_ms) &&
-	    out->expired < limit) {
+	if (o->state == BC_ORDER_PENDING && out->expired < limit &&
+	    bc_rule_is_past(o, lane_of(m, o), in->now_ms)) {
 		out->expired++;
 		return expire(m, rec, in->now_ms);
 	}
-	if (final && o->token.ptr && o->finished_ms < in->clear_before_ms && out->tokens < limit) {
-		out->tokens++;
-		if (clear_token(m, rec))
-			return BC_ENOMEM;
+	if (bc_rule_clears(o, in->clear_before_ms) && out->cleared < limit) {
+		struct bc_order order = *o;
+		out->cleared++;
+		return bc_rule_clear(&mem_rows, m, &order);
 	}
-	if ((final || o->state == BC_ORDER_UNATTRIBUTED) && o->updated_ms < in->delete_before_ms &&
+	if (o->state == BC_ORDER_UNATTRIBUTED && o->updated_ms < in->unattributed_before_ms &&
 	    out->orders < limit) {
 		out->orders++;
 		mem_delete_order(m, rec);
@@ -287,7 +285,7 @@ static int purge(struct mem *m, struct bc_store_op *op)
 			return result;
 		rec = mem_order_below(m, row);
 	}
-	out->more = out->clicks == limit || out->tokens == limit || out->orders == limit ||
+	out->more = out->clicks == limit || out->cleared == limit || out->orders == limit ||
 		    out->expired == limit;
 	return 0;
 }
@@ -297,52 +295,6 @@ static int purge(struct mem *m, struct bc_store_op *op)
 static int counts(struct mem *m, struct bc_store_op *op)
 {
 	op->out.counts = m->counts;
-	return 0;
-}
-
-static bool same_text(struct bc_str a, struct bc_str b)
-{
-	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
-enum { LANES_MAX = 256 };
-
-static int count_lane(const struct bc_order *o, struct bc_store_op *op)
-{
-	struct bc_lane_count *lane = op->out.lanes.lanes;
-	struct bc_lane_count *end = lane + op->out.lanes.count;
-	while (lane < end &&
-	       !(same_text(lane->partner, o->partner) && same_text(lane->product, o->product)))
-		lane++;
-	if (lane == end) {
-		if (op->out.lanes.count == LANES_MAX ||
-		    mem_copy_text(o->partner, op->arena, &lane->partner) ||
-		    mem_copy_text(o->product, op->arena, &lane->product))
-			return BC_ENOMEM;
-		op->out.lanes.count++;
-	}
-	if (o->state == BC_ORDER_SENDING) {
-		lane->sending++;
-		return 0;
-	}
-	/* Newest first: the last one seen is the oldest. */
-	lane->oldest_ms = o->created_ms;
-	if (!lane->pending++ || o->due_ms < lane->next_due_ms)
-		lane->next_due_ms = o->due_ms;
-	return 0;
-}
-
-static int lanes(struct mem *m, struct bc_store_op *op)
-{
-	op->out.lanes.lanes = bc_arena_alloc(op->arena, LANES_MAX * sizeof(*op->out.lanes.lanes));
-	if (!op->out.lanes.lanes)
-		return BC_ENOMEM;
-	struct mem_order *rec = mem_order_below(m, 0);
-	for (; rec; rec = mem_order_below(m, rec->o.row)) {
-		bool in_lane = rec->o.state == BC_ORDER_PENDING || rec->o.state == BC_ORDER_SENDING;
-		if (in_lane && count_lane(&rec->o, op))
-			return BC_ENOMEM;
-	}
 	return 0;
 }
 
@@ -379,7 +331,8 @@ static int (*const operations[BC_STORE_KINDS])(struct mem *, struct bc_store_op 
 	[BC_STORE_CANCEL] = cancel,
 	[BC_STORE_PURGE] = purge,
 	[BC_STORE_COUNTS] = counts,
-	[BC_STORE_LANES] = lanes,
+	[BC_STORE_LANES] = mem_tell_lanes,
+	[BC_STORE_PUT_LANE] = mem_put_lane,
 	[BC_STORE_GET_META] = get_meta,
 	[BC_STORE_PUT_META] = put_meta,
 	[BC_STORE_PROBE] = probe,
@@ -392,6 +345,7 @@ static int apply(void *engine, struct bc_store_op *op, struct bc_engine_fault *f
 		memset(&op->out, 0, sizeof(op->out));
 		op->result = bc_err_nomem(&op->err);
 	}
+	bc_rule_answer(&mem_rows, engine, op);
 	return 0;
 }
 

@@ -47,6 +47,7 @@ struct mem {
 	struct bc_tree orders_by_click, orders_by_session;
 	struct bc_tree clicks_by_id, clicks_by_expiry, clicks_by_session;
 	struct bc_tree metas;
+	struct mem_lane *lanes; /* owned */
 	uint64_t last_row, last_serial;
 	struct bc_store_counts counts;
 };
@@ -65,6 +66,12 @@ int mem_put_meta(struct mem *m, struct bc_str key, struct bc_str value);
 int mem_copy_order(const struct bc_order *from, struct bc_arena *arena, struct bc_order *ret_order);
 int mem_copy_click(const struct bc_click *from, struct bc_arena *arena, struct bc_click *ret_click);
 int mem_copy_text(struct bc_str from, struct bc_arena *arena, struct bc_str *ret_text);
+
+/* memory_lanes.c: 0 or BC_ENOMEM. */
+int mem_put_lane(struct mem *m, struct bc_store_op *op);
+int mem_tell_lanes(struct mem *m, struct bc_store_op *op);
+const struct bc_lane_record *mem_find_lane(void *m, struct bc_str partner, struct bc_str product);
+void mem_finish_lanes(struct mem *m);
 
 /* memory_rows.c: NULL where there is none. */
 extern const struct bc_rule_rows mem_rows;

@@ -318,6 +318,7 @@ static void delete_meta(struct mem *m, struct mem_meta *rec)
 void mem_finish(struct mem *m)
 {
 	struct bc_tree_node *node;
+	mem_finish_lanes(m);
 	while ((node = bc_tree_first(&m->orders_by_row)))
 		mem_delete_order(m, BC_CONTAINER(node, struct mem_order, by_row));
 	while ((node = bc_tree_first(&m->clicks_by_id)))

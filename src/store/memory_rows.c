@@ -79,17 +79,31 @@ static int find_click(void *m, const uint8_t *id, struct bc_arena *arena,
 	return rec ? found(mem_copy_click(&rec->c, arena, ret_click)) : 0;
 }
 
+static bool same_hash(const uint8_t *a, const uint8_t *b)
+{
+	return memcmp(a, b, BC_HASH_BYTES) == 0;
+}
+
+/* The next older one of the same session; of two at the same time, the one put last is newer. */
+static struct mem_click *older_click(struct mem *m, const struct mem_click *than)
+{
+	struct bc_tree_node *node = bc_tree_before(&m->clicks_by_session, &than->by_session);
+	struct mem_click *rec = ITEM(node, struct mem_click, by_session);
+	return rec && same_hash(rec->c.session, than->c.session) ? rec : NULL;
+}
+
+static struct mem_click *newest_click(struct mem *m, const uint8_t *session)
+{
+	struct mem_click end = { .c.captured_ms = UINT64_MAX, .serial = UINT64_MAX };
+	memcpy(end.c.session, session, sizeof(end.c.session));
+	return older_click(m, &end);
+}
+
 static int find_session_click(void *engine, const uint8_t *session, struct bc_arena *arena,
 			      struct bc_click *ret_click)
 {
-	struct mem *m = engine;
-	struct mem_click key = { .c.captured_ms = UINT64_MAX, .serial = UINT64_MAX };
-	memcpy(key.c.session, session, sizeof(key.c.session));
-	struct bc_tree_node *node = bc_tree_before(&m->clicks_by_session, &key.by_session);
-	const struct mem_click *rec = ITEM(node, struct mem_click, by_session);
-	if (!rec || memcmp(rec->c.session, session, sizeof(key.c.session)) != 0)
-		return 0;
-	return found(mem_copy_click(&rec->c, arena, ret_click));
+	const struct mem_click *rec = newest_click(engine, session);
+	return rec ? found(mem_copy_click(&rec->c, arena, ret_click)) : 0;
 }
 
 static int find_token(void *engine, struct bc_str partner, const uint8_t *hash,
@@ -153,12 +167,50 @@ static int put_click(void *m, const struct bc_click *click, bool *ret_replaced)
 	return mem_add_click(m, click);
 }
 
+static void blank_click(struct mem_click *rec, const uint8_t *token_hash)
+{
+	struct bc_str *token = &rec->c.token;
+	if (!same_hash(rec->c.token_hash, token_hash))
+		return;
+	bc_wipe(rec->texts + (token->ptr - rec->texts), token->len);
+	token->len = 0;
+}
+
+static void blank_session(struct mem *m, const uint8_t *session, const uint8_t *token_hash)
+{
+	struct mem_click *rec = newest_click(m, session);
+	for (int i = 0; rec && i < BC_BLANK_CLICKS_MAX; i++) {
+		blank_click(rec, token_hash);
+		rec = older_click(m, rec);
+	}
+}
+
+/* The click's session, also where the order was reported without one. */
+static int blank_clicks(void *m, const struct bc_order *order)
+{
+	if (!order->has_click)
+		return 0; /* it came by its token */
+	struct mem_click *rec = mem_click_by_id(m, order->click);
+	if (rec)
+		blank_click(rec, order->token_hash);
+	if (rec && rec->c.has_session)
+		blank_session(m, rec->c.session, order->token_hash);
+	else if (order->has_session)
+		blank_session(m, order->session, order->token_hash);
+	return 0;
+}
+
 static int insert_order(void *m, struct bc_order *order)
 {
 	return mem_add_order(m, order);
 }
 
 static int claim_order(void *m, const struct bc_order *order)
+{
+	return mem_save_order(m, mem_order_by_id(m, order->order), order);
+}
+
+static int clear_order(void *m, const struct bc_order *order)
 {
 	return mem_save_order(m, mem_order_by_id(m, order->order), order);
 }
@@ -217,12 +269,15 @@ const struct bc_rule_rows mem_rows = {
 	.find_order = find_order,
 	.find_click = find_click,
 	.find_session_click = find_session_click,
+	.find_lane = mem_find_lane,
 	.find_token = find_token,
 	.find_unclaimed = find_unclaimed,
 	.put_click = put_click,
 	.insert_order = insert_order,
 	.claim_order = claim_order,
 	.move_order = move_order,
+	.clear_order = clear_order,
+	.blank_clicks = blank_clicks,
 	.insert_attempt = insert_attempt,
 	.update_attempt = update_attempt,
 };

@@ -26,6 +26,7 @@ static const struct kind {
 	[BC_STORE_PURGE] = { "purge", true },
 	[BC_STORE_COUNTS] = { "counts", false },
 	[BC_STORE_LANES] = { "lanes", false },
+	[BC_STORE_PUT_LANE] = { "put-lane", true },
 	[BC_STORE_GET_META] = { "get-meta", false },
 	[BC_STORE_PUT_META] = { "put-meta", true },
 	[BC_STORE_PROBE] = { "probe", true },

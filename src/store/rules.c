@@ -6,6 +6,7 @@
 #include "store/rules.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "base/err.h"
 
@@ -65,6 +66,15 @@ static int check_click(const struct bc_click *click, struct bc_err *err)
 	return check_lane(click->partner, click->product, err);
 }
 
+static int check_put_lane(const struct bc_store_op *op, struct bc_err *err)
+{
+	struct bc_str state = op->in.put_lane.state;
+	if (!state.len)
+		return bc_err_set(err, BC_EINVAL, "a lane without a state cannot be stored");
+	int result = check_label(state, "state", err);
+	return result ? result : check_lane(op->in.put_lane.partner, op->in.put_lane.product, err);
+}
+
 int bc_rule_check(const struct bc_store_op *op, struct bc_err *err)
 {
 	BC_ASSERT((unsigned)op->kind < BC_STORE_KINDS);
@@ -82,11 +92,18 @@ int bc_rule_check(const struct bc_store_op *op, struct bc_err *err)
 		return check_lane(op->in.accept.partner, op->in.accept.product, err);
 	if (op->kind == BC_STORE_FINISH)
 		return check_finish(op, err);
+	if (op->kind == BC_STORE_PUT_LANE)
+		return check_put_lane(op, err);
 	if (op->kind == BC_STORE_REQUEUE && op->in.requeue.order.ptr) {
 		BC_ASSERT(op->arena);
 		return check_order_name(op->in.requeue.order, err);
 	}
 	return 0;
+}
+
+bool bc_rule_same_text(struct bc_str a, struct bc_str b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
 uint32_t bc_rule_list_limit(const struct bc_order_selector *select)

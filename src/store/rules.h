@@ -18,7 +18,19 @@
 #define BC_REASON_CLICK_USED	 "click used by order " /* followed by the order */
 #define BC_REASON_DEADLINE	 "deadline passed"
 
-enum { BC_PURGE_ROWS_DEFAULT = 1000, BC_LIST_ROWS_MAX = 1000 };
+enum { BC_PURGE_ROWS_DEFAULT = 1000, BC_LIST_ROWS_MAX = 1000, BC_BLANK_CLICKS_MAX = 100 };
+
+/* How a lane stands: what the last PUT_LANE left. On the heap, one block. */
+struct bc_lane_record {
+	struct bc_str state, reason; /* in texts */
+	bool stands;
+	uint64_t since_ms;	 /* of state */
+	uint64_t stood_ms;	 /* in all, without the stand that runs */
+	uint64_t stood_since_ms; /* while it stands: of the stand that runs */
+	char texts[];
+};
+/* NULL without memory. */
+BC_MUST_CHECK struct bc_lane_record *bc_lane_record_dup(const struct bc_lane_record *from);
 
 /*
  * An engine's rows. Look-ups: 1 found, 0 absent; the rest 0. Negative: the engine's fault, which
@@ -32,6 +44,9 @@ struct bc_rule_rows {
 	/* The one captured last; of two at the same time, the one put last. */
 	int (*find_session_click)(void *e, const uint8_t *session, struct bc_arena *arena,
 				  struct bc_click *ret_click);
+	/* Borrowed until its lane is put; NULL when it never was. */
+	const struct bc_lane_record *(*find_lane)(void *e, struct bc_str partner,
+						  struct bc_str product);
 	/* Which order holds the token. */
 	int (*find_token)(void *e, struct bc_str partner, const uint8_t *hash,
 			  struct bc_arena *arena, struct bc_str *ret_order);
@@ -45,6 +60,13 @@ struct bc_rule_rows {
 	/* Writes what a move changes: state, reason, times, counts, and whether there is a token.
 	 */
 	int (*move_order)(void *e, enum bc_order_state from, const struct bc_order *order);
+	/* Takes the token, the click and the session from a final order, as bc_rule_clear left it.
+	 */
+	int (*clear_order)(void *e, const struct bc_order *order);
+	/* Empties the token of the order's click, and of the newest BC_BLANK_CLICKS_MAX clicks of
+	 * its session that hold the same (a landing page was loaded again); hashes and rows stay.
+	 */
+	int (*blank_clicks)(void *e, const struct bc_order *order);
 	/* The attempt of a lease; then what it came to. */
 	int (*insert_attempt)(void *e, const struct bc_order *order,
 			      const struct bc_attempt *attempt);
@@ -72,16 +94,39 @@ BC_MUST_CHECK int bc_rule_lease_only(const struct bc_rule_rows *rows, void *e,
 BC_MUST_CHECK int bc_rule_lease(const struct bc_rule_rows *rows, void *e,
 				const struct bc_store_op *op, struct bc_order *order);
 /* What a bulk move makes of one order; the caller chose it and writes it. */
-void bc_rule_make_due(struct bc_order *order, uint64_t now_ms, uint64_t deadline_ms);
+void bc_rule_make_due(struct bc_order *order, const struct bc_lane_record *lane, uint64_t now_ms,
+		      uint64_t deadline_ms);
 void bc_rule_release(struct bc_order *order, uint64_t now_ms);
-void bc_rule_expire(struct bc_order *order, uint64_t now_ms);
+void bc_rule_expire(struct bc_order *order, const struct bc_lane_record *lane, uint64_t now_ms);
+
+/* Is there anything that a purge takes from this order; and taking it. 0 or a fault. */
+bool bc_rule_clears(const struct bc_order *order, uint64_t before_ms);
+BC_MUST_CHECK int bc_rule_clear(const struct bc_rule_rows *rows, void *e, struct bc_order *order);
 
 /* May a requeue by selector take it? want_state: the selector's. */
 bool bc_rule_requeues(const struct bc_order *order, int want_state);
-bool bc_rule_is_past(const struct bc_order *order, uint64_t now_ms); /* its deadline */
 bool bc_rule_is_final(enum bc_order_state state);
 /* Does this unattributed order wait for a late click? */
 bool bc_rule_is_adoptable(const struct bc_order *order, uint64_t since_ms);
+
+/* What PUT_LANE makes of a lane's record: a new one, NULL without memory. before: NULL if none. */
+BC_MUST_CHECK struct bc_lane_record *bc_rule_put_lane(const struct bc_lane_record *before,
+						      const struct bc_store_op *op);
+/* What the lane's clock shows; lane: NULL if it was never put. See rules_lane.c on lane time. */
+uint64_t bc_rule_lane_ms(const struct bc_lane_record *lane, uint64_t now_ms);
+/* Sets the deadline of an open conversion, from wall time; 0: none. */
+void bc_rule_open_deadline(struct bc_order *order, const struct bc_lane_record *lane,
+			   uint64_t deadline_ms, uint64_t now_ms);
+/* Makes it wall time; before an open conversion ends. */
+void bc_rule_close_deadline(struct bc_order *order, const struct bc_lane_record *lane,
+			    uint64_t now_ms);
+/* Has an open conversion's deadline passed? */
+bool bc_rule_is_past(const struct bc_order *order, const struct bc_lane_record *lane,
+		     uint64_t now_ms);
+/* Makes the deadlines of an answer wall time: the last thing that is done to an operation. */
+void bc_rule_answer(const struct bc_rule_rows *rows, void *e, struct bc_store_op *op);
+
+bool bc_rule_same_text(struct bc_str a, struct bc_str b); /* absent is empty */
 uint32_t bc_rule_list_limit(const struct bc_order_selector *select);
 uint32_t bc_rule_purge_limit(const struct bc_store_op *op);
 

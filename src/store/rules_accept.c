@@ -34,6 +34,19 @@ static int judge_click(int found, const struct bc_accept *a, const struct claim 
 	return 0;
 }
 
+/* By the session's hash, and by the one it had before the hash key was changed. */
+static int resolve_session(const struct bc_rule_rows *rows, void *e, const struct bc_accept *a,
+			   struct bc_arena *arena, struct claim *claim, const char **reason)
+{
+	struct bc_click *click = &claim->click;
+	int found = rows->find_session_click(e, a->session, arena, click);
+	found = judge_click(found, a, claim, BC_REASON_NO_SESSION, reason);
+	if (found || !a->has_previous)
+		return found;
+	found = rows->find_session_click(e, a->session_previous, arena, click);
+	return judge_click(found, a, claim, BC_REASON_NO_SESSION, reason);
+}
+
 /* Token, then click, then session. 1: there is a click; 0: none, *reason says why. */
 static int resolve(const struct bc_rule_rows *rows, void *e, const struct bc_accept *a,
 		   struct bc_arena *arena, struct claim *claim, const char **reason)
@@ -51,13 +64,31 @@ static int resolve(const struct bc_rule_rows *rows, void *e, const struct bc_acc
 		if (found)
 			return found;
 	}
-	if (a->has_session) {
-		int found = rows->find_session_click(e, a->session, arena, click);
-		return judge_click(found, a, claim, BC_REASON_NO_SESSION, reason);
-	}
+	if (a->has_session)
+		return resolve_session(rows, e, a, arena, claim, reason);
 	if (!*reason)
 		*reason = BC_REASON_NO_CLICK_NAMED;
 	return 0;
+}
+
+static struct bc_str used_by(struct bc_str owner, struct bc_arena *arena)
+{
+	const char *reason =
+		bc_arena_printf(arena, BC_REASON_CLICK_USED "%.*s", (int)owner.len, owner.ptr);
+	/* Without memory the reason loses the order's name, never its meaning. */
+	return reason ? bc_str_of(reason) : BC_STR(BC_REASON_CLICK_USED "unknown");
+}
+
+/* Which order holds the click's token. A token that was given may be known by the hash it had
+ * before the hash key was changed; a stored click has the hash of its time. */
+static int find_owner(const struct bc_rule_rows *rows, void *e, const struct bc_accept *a,
+		      struct bc_arena *arena, const struct claim *claim, struct bc_str *ret_owner)
+{
+	struct bc_str partner = claim->click.partner;
+	int found = rows->find_token(e, partner, claim->click.token_hash, arena, ret_owner);
+	if (found || claim->stored || !a->has_previous)
+		return found;
+	return rows->find_token(e, partner, a->token_hash_previous, arena, ret_owner);
 }
 
 /* Fills claim: a click that is free, or the reason why not. 0 or a fault. */
@@ -75,19 +106,18 @@ static int claim_click(const struct bc_rule_rows *rows, void *e, const struct bc
 		claim->click.partner = a->partner;
 	if (!claim->click.product.len)
 		claim->click.product = a->product;
-	found = rows->find_token(e, claim->click.partner, claim->click.token_hash, arena, &owner);
-	if (found <= 0)
+	found = find_owner(rows, e, a, arena, claim, &owner);
+	if (found < 0)
 		return found;
-	const char *used =
-		bc_arena_printf(arena, BC_REASON_CLICK_USED "%.*s", (int)owner.len, owner.ptr);
-	/* Without memory the reason loses the order's name, never its meaning. */
-	claim->reason = used ? bc_str_of(used) : BC_STR(BC_REASON_CLICK_USED "unknown");
+	/* A blank click was used, even if it was by an order of another partner. */
+	if (found || !claim->click.token.len)
+		claim->reason = used_by(found ? owner : BC_STR("unknown"), arena);
 	return 0;
 }
 
 /* Makes order the conversion of this click. */
 static void take_click(struct bc_order *order, const struct bc_click *click, uint64_t now_ms,
-		       uint64_t due_ms, uint64_t deadline_ms)
+		       uint64_t due_ms)
 {
 	order->state = BC_ORDER_PENDING;
 	order->reason = (struct bc_str){ 0 };
@@ -100,7 +130,6 @@ static void take_click(struct bc_order *order, const struct bc_click *click, uin
 	order->click_ms = click->captured_ms;
 	order->updated_ms = now_ms;
 	order->due_ms = due_ms;
-	order->deadline_ms = deadline_ms;
 	order->finished_ms = 0;
 }
 
@@ -144,7 +173,8 @@ static struct bc_order new_order(const struct bc_accept *a)
 static enum bc_accept_result judge_repeat(const struct bc_order *order, const struct bc_accept *a)
 {
 	bool other = a->token.ptr && order->has_token_hash &&
-		     !same_hash(a->token_hash, order->token_hash);
+		     !same_hash(a->token_hash, order->token_hash) &&
+		     !(a->has_previous && same_hash(a->token_hash_previous, order->token_hash));
 	return other ? BC_ACCEPT_CONFLICT : BC_ACCEPT_REPEATED;
 }
 
@@ -163,7 +193,7 @@ static void apply_claim(struct bc_order *order, const struct bc_accept *a,
 		order->has_click = false;
 		order->has_session = false;
 	}
-	take_click(order, &claim->click, a->now_ms, a->due_ms, a->deadline_ms);
+	take_click(order, &claim->click, a->now_ms, a->due_ms);
 }
 
 int bc_rule_accept(const struct bc_rule_rows *rows, void *e, struct bc_store_op *op)
@@ -188,6 +218,9 @@ int bc_rule_accept(const struct bc_rule_rows *rows, void *e, struct bc_store_op 
 		*order = new_order(a);
 	note_report(order, a);
 	apply_claim(order, a, &claim);
+	if (order->state == BC_ORDER_PENDING)
+		bc_rule_open_deadline(order, rows->find_lane(e, order->partner, order->product),
+				      a->deadline_ms, a->now_ms);
 	if (known && order->state == BC_ORDER_PENDING)
 		op->out.accept.how = BC_ACCEPT_ADOPTED;
 	return known ? rows->claim_order(e, order) : rows->insert_order(e, order);
@@ -199,20 +232,26 @@ int bc_rule_put_click(const struct bc_rule_rows *rows, void *e, struct bc_store_
 	struct bc_click click = op->in.put_click.click;
 	struct bc_order order;
 	struct bc_str owner;
+	int used = rows->find_token(e, click.partner, click.token_hash, scratch, &owner);
+	if (used < 0)
+		return used;
+	/* A landing page is loaded again: what an order has already, and may have cleaned up since,
+	 * is not kept once more. */
+	if (used)
+		click.token = BC_STR("");
 	int result = rows->put_click(e, &click, &op->out.put_click.replaced);
-	if (result)
+	if (result || used)
 		return result;
 	int found =
 		rows->find_unclaimed(e, &click, op->in.put_click.adopt_after_ms, scratch, &order);
 	if (found <= 0)
 		return found;
-	found = rows->find_token(e, click.partner, click.token_hash, scratch, &owner);
-	if (found)
-		return found < 0 ? found : 0;
 	if (!click.product.len)
 		click.product = order.product;
-	take_click(&order, &click, op->in.put_click.due_ms, op->in.put_click.due_ms,
-		   op->in.put_click.deadline_ms);
+	uint64_t now_ms = op->in.put_click.due_ms;
+	take_click(&order, &click, now_ms, now_ms);
+	bc_rule_open_deadline(&order, rows->find_lane(e, order.partner, order.product),
+			      op->in.put_click.deadline_ms, now_ms);
 	name_click(&order, click.id);
 	op->out.put_click.adopted = 1;
 	return rows->claim_order(e, &order);

@@ -15,11 +15,6 @@ bool bc_rule_is_final(enum bc_order_state state)
 	return state >= BC_ORDER_DELIVERED;
 }
 
-bool bc_rule_is_past(const struct bc_order *order, uint64_t now_ms)
-{
-	return order->deadline_ms && order->deadline_ms <= now_ms;
-}
-
 bool bc_rule_requeues(const struct bc_order *order, int want_state)
 {
 	if (!order->token.ptr)
@@ -32,14 +27,16 @@ bool bc_rule_requeues(const struct bc_order *order, int want_state)
 	       order->state == BC_ORDER_EXPIRED || order->state == BC_ORDER_CANCELLED;
 }
 
-void bc_rule_make_due(struct bc_order *order, uint64_t now_ms, uint64_t deadline_ms)
+void bc_rule_make_due(struct bc_order *order, const struct bc_lane_record *lane, uint64_t now_ms,
+		      uint64_t deadline_ms)
 {
+	/* One that stays as it is becomes wall time and lane time again where that differs. */
+	bc_rule_close_deadline(order, lane, now_ms);
+	bc_rule_open_deadline(order, lane, deadline_ms ? deadline_ms : order->deadline_ms, now_ms);
 	order->state = BC_ORDER_PENDING;
 	order->reason = (struct bc_str){ 0 };
 	order->updated_ms = now_ms;
 	order->due_ms = now_ms;
-	if (deadline_ms)
-		order->deadline_ms = deadline_ms;
 	order->finished_ms = 0;
 	order->failures = 0;
 }
@@ -52,9 +49,10 @@ void bc_rule_release(struct bc_order *order, uint64_t now_ms)
 	order->lease_ms = 0;
 }
 
-static void end(struct bc_order *order, enum bc_order_state state, struct bc_str reason,
-		uint64_t now_ms)
+static void end(struct bc_order *order, const struct bc_lane_record *lane,
+		enum bc_order_state state, struct bc_str reason, uint64_t now_ms)
 {
+	bc_rule_close_deadline(order, lane, now_ms);
 	order->state = state;
 	order->reason = reason;
 	order->updated_ms = now_ms;
@@ -63,9 +61,27 @@ static void end(struct bc_order *order, enum bc_order_state state, struct bc_str
 	order->lease_ms = 0;
 }
 
-void bc_rule_expire(struct bc_order *order, uint64_t now_ms)
+void bc_rule_expire(struct bc_order *order, const struct bc_lane_record *lane, uint64_t now_ms)
 {
-	end(order, BC_ORDER_EXPIRED, BC_STR(BC_REASON_DEADLINE), now_ms);
+	end(order, lane, BC_ORDER_EXPIRED, BC_STR(BC_REASON_DEADLINE), now_ms);
+}
+
+bool bc_rule_clears(const struct bc_order *order, uint64_t before_ms)
+{
+	return bc_rule_is_final(order->state) && order->finished_ms < before_ms &&
+	       (order->token.ptr || order->has_click || order->has_session);
+}
+
+int bc_rule_clear(const struct bc_rule_rows *rows, void *e, struct bc_order *order)
+{
+	/* First, while the order still says which clicks. One without a hash never had a token. */
+	int result = order->has_token_hash ? rows->blank_clicks(e, order) : 0;
+	if (result)
+		return result;
+	order->token = (struct bc_str){ 0 };
+	order->has_click = false;
+	order->has_session = false;
+	return rows->clear_order(e, order);
 }
 
 /* --- operations on one order --------------------------------------------------------------- */
@@ -108,9 +124,11 @@ int bc_rule_lease(const struct bc_rule_rows *rows, void *e, const struct bc_stor
 	return result ? result : rows->move_order(e, BC_ORDER_PENDING, order);
 }
 
-static bool same_text(struct bc_str a, struct bc_str b)
+/* The lane of an order that was looked up. */
+static const struct bc_lane_record *lane_of(const struct bc_rule_rows *rows, void *e,
+					    const struct bc_order *order)
 {
-	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+	return rows->find_lane(e, order->partner, order->product);
 }
 
 int bc_rule_lease_only(const struct bc_rule_rows *rows, void *e, struct bc_store_op *op)
@@ -124,28 +142,32 @@ int bc_rule_lease_only(const struct bc_rule_rows *rows, void *e, struct bc_store
 	if (found <= 0)
 		return found;
 	struct bc_str partner = op->in.lease.partner, product = op->in.lease.product;
-	if (order->state != BC_ORDER_PENDING || bc_rule_is_past(order, op->in.lease.now_ms) ||
-	    (partner.ptr && !same_text(order->partner, partner)) ||
-	    (product.ptr && !same_text(order->product, product)))
+	if (order->state != BC_ORDER_PENDING ||
+	    bc_rule_is_past(order, lane_of(rows, e, order), op->in.lease.now_ms) ||
+	    (partner.ptr && !bc_rule_same_text(order->partner, partner)) ||
+	    (product.ptr && !bc_rule_same_text(order->product, product)))
 		return 0;
 	op->out.lease.orders = order;
 	op->out.lease.count = 1;
 	return bc_rule_lease(rows, e, op, order);
 }
 
-static void finish_order(struct bc_order *order, const struct bc_store_op *op)
+static void finish_order(struct bc_order *order, const struct bc_lane_record *lane,
+			 const struct bc_store_op *op)
 {
 	const __typeof__(op->in.finish) *in = &op->in.finish;
 	if (in->next == BC_ORDER_PENDING) {
 		bc_rule_release(order, in->now_ms);
 		order->due_ms = in->due_ms;
+		if (in->deadline_ms)
+			bc_rule_open_deadline(order, lane, in->deadline_ms, in->now_ms);
 	} else {
 		bool delivered = in->next == BC_ORDER_DELIVERED;
 		struct bc_str none = { 0 };
-		end(order, in->next, delivered ? none : in->reason, in->now_ms);
+		end(order, lane, in->next, delivered ? none : in->reason, in->now_ms);
+		if (in->deadline_ms)
+			order->deadline_ms = in->deadline_ms;
 	}
-	if (in->deadline_ms)
-		order->deadline_ms = in->deadline_ms;
 	if (in->count_failure)
 		order->failures++;
 	if (in->clear_token)
@@ -163,7 +185,7 @@ int bc_rule_finish(const struct bc_rule_rows *rows, void *e, struct bc_store_op 
 	if (order.state != BC_ORDER_SENDING || order.attempts != in->n)
 		return refuse(op, &order, "is not leased for this attempt",
 			      "it was released, or its result is stored already");
-	finish_order(&order, op);
+	finish_order(&order, lane_of(rows, e, &order), op);
 	struct bc_attempt attempt = {
 		.n = in->n,
 		.status = in->status,
@@ -172,6 +194,8 @@ int bc_rule_finish(const struct bc_rule_rows *rows, void *e, struct bc_store_op 
 		.error = in->error,
 	};
 	int result = rows->update_attempt(e, &order, &attempt);
+	if (result == 0 && in->clear_token)
+		result = rows->blank_clicks(e, &order);
 	return result ? result : rows->move_order(e, BC_ORDER_SENDING, &order);
 }
 
@@ -190,7 +214,8 @@ int bc_rule_cancel(const struct bc_rule_rows *rows, void *e, struct bc_store_op 
 			      "was sent");
 	enum bc_order_state from = order->state;
 	op->out.changed.count = 1;
-	end(order, BC_ORDER_CANCELLED, op->in.cancel.reason, op->in.cancel.now_ms);
+	end(order, lane_of(rows, e, order), BC_ORDER_CANCELLED, op->in.cancel.reason,
+	    op->in.cancel.now_ms);
 	return rows->move_order(e, from, order);
 }
 
@@ -221,6 +246,7 @@ int bc_rule_requeue(const struct bc_rule_rows *rows, void *e, struct bc_store_op
 	if (op->in.requeue.select.count_only)
 		return 0;
 	enum bc_order_state from = order->state;
-	bc_rule_make_due(order, op->in.requeue.now_ms, op->in.requeue.deadline_ms);
+	bc_rule_make_due(order, lane_of(rows, e, order), op->in.requeue.now_ms,
+			 op->in.requeue.deadline_ms);
 	return rows->move_order(e, from, order);
 }

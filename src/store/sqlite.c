@@ -118,7 +118,8 @@ static int (*const operations[BC_STORE_KINDS])(struct sq *, struct bc_store_op *
 	[BC_STORE_CANCEL] = cancel,
 	[BC_STORE_PURGE] = sq_purge,
 	[BC_STORE_COUNTS] = counts,
-	[BC_STORE_LANES] = sq_lanes,
+	[BC_STORE_LANES] = sq_tell_lanes,
+	[BC_STORE_PUT_LANE] = sq_put_lane,
 	[BC_STORE_GET_META] = get_meta,
 	[BC_STORE_PUT_META] = put_meta,
 	[BC_STORE_PROBE] = probe,
@@ -129,7 +130,10 @@ static int apply(void *engine, struct bc_store_op *op, struct bc_engine_fault *f
 	struct sq *e = engine;
 	e->fault = fault;
 	bc_arena_reset(e->scratch);
-	return operations[op->kind](e, op);
+	int result = operations[op->kind](e, op);
+	if (result == 0)
+		bc_rule_answer(&sq_rows, e, op);
+	return result;
 }
 
 const struct bc_engine bc_engine_sqlite = {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How many orders are in which state, and how many each lane has: known without counting. The
- * numbers live in memory; each commit writes those that changed, within its own transaction, so
- * after a crash they fit the rows; a rollback takes them back. (Triggers would do the same at two
- * more statements for every row that moves.)
+ * How many orders are in which state, how many each lane has, and how it stands: known without
+ * counting. All of it lives in memory; each commit writes those that changed, within its own
+ * transaction, so after a crash they fit the rows; a rollback takes them back. (Triggers would do
+ * the same at two more statements for every row that moves.)
  */
 #include "store/sqlite_impl.h"
 
@@ -49,6 +49,17 @@ static struct sq_lane *add_lane(struct sq_counts *c, struct bc_str partner, stru
 	return lane;
 }
 
+struct sq_lane *sq_counts_find(struct sq *e, struct bc_str partner, struct bc_str product)
+{
+	return find_lane(&e->counts, partner, product);
+}
+
+struct sq_lane *sq_counts_lane(struct sq *e, struct bc_str partner, struct bc_str product)
+{
+	struct sq_lane *lane = find_lane(&e->counts, partner, product);
+	return lane ? lane : add_lane(&e->counts, partner, product);
+}
+
 static struct sq_count *lane_count(struct sq_lane *lane, int state)
 {
 	return state == BC_ORDER_PENDING ? &lane->pending : &lane->sending;
@@ -65,9 +76,7 @@ int sq_counts_move(struct sq *e, int from, int to, const struct bc_order *order)
 	if (from == to)
 		return 0;
 	if (in_lane(from) || in_lane(to)) {
-		struct sq_lane *lane = find_lane(c, order->partner, order->product);
-		if (!lane)
-			lane = add_lane(c, order->partner, order->product);
+		struct sq_lane *lane = sq_counts_lane(e, order->partner, order->product);
 		if (!lane)
 			return sq_no_memory(e);
 		if (in_lane(from))
@@ -104,6 +113,23 @@ static struct sq_count *count_at(struct sq_counts *c, int i)
 	return i == BC_ORDER_STATES ? &c->clicks : &c->orders[i];
 }
 
+/* One that was never put has no state. */
+static int load_record(const struct sq_query *q, struct sq_lane *lane)
+{
+	const struct bc_lane_record stored = {
+		.state = sq_text(q, 4),
+		.reason = sq_text(q, 5),
+		.stands = sq_int(q, 6) != 0,
+		.since_ms = sq_int(q, 7),
+		.stood_ms = sq_int(q, 8),
+		.stood_since_ms = sq_int(q, 9),
+	};
+	if (!stored.state.ptr)
+		return 0;
+	lane->record = lane->durable_record = bc_lane_record_dup(&stored);
+	return lane->record ? 0 : sq_no_memory(q->e);
+}
+
 static int load_lanes(struct sq *e)
 {
 	SQ_QUERY q = sq_query(e, SQ_LANES);
@@ -114,6 +140,9 @@ static int load_lanes(struct sq *e)
 			return sq_no_memory(e);
 		lane->pending = (struct sq_count){ sq_int(&q, 2), sq_int(&q, 2) };
 		lane->sending = (struct sq_count){ sq_int(&q, 3), sq_int(&q, 3) };
+		int result = load_record(&q, lane);
+		if (result)
+			return result;
 	}
 	return row;
 }
@@ -159,13 +188,21 @@ static int store_count(struct sq *e, int i)
 static int store_lane(struct sq *e, const struct sq_lane *lane)
 {
 	if (lane->pending.now == lane->pending.durable &&
-	    lane->sending.now == lane->sending.durable)
+	    lane->sending.now == lane->sending.durable && lane->record == lane->durable_record)
 		return 0;
+	static const struct bc_lane_record never;
+	const struct bc_lane_record *record = lane->record ? lane->record : &never;
 	SQ_QUERY q = sq_query(e, SQ_LANE_PUT);
 	sq_add_text(&q, bc_str_of(lane->partner));
 	sq_add_text(&q, bc_str_of(lane->product));
 	sq_add_int(&q, lane->pending.now);
 	sq_add_int(&q, lane->sending.now);
+	sq_add_text(&q, record->state);
+	sq_add_text(&q, record->reason);
+	sq_add_int(&q, record->stands);
+	sq_add_int(&q, record->since_ms);
+	sq_add_int(&q, record->stood_ms);
+	sq_add_int(&q, record->stood_since_ms);
 	return sq_run(&q);
 }
 
@@ -202,14 +239,27 @@ static void restore(struct sq_count *count)
 	count->now = count->durable;
 }
 
+/* Lets both be the one that is kept. */
+static void keep_record(struct bc_lane_record **kept, struct bc_lane_record **other)
+{
+	if (*kept == *other)
+		return;
+	free(*other);
+	*other = *kept;
+}
+
 void sq_counts_settle(struct sq *e)
 {
 	each_count(e, settle);
+	for (struct sq_lane *l = e->counts.lanes; l < e->counts.lanes + e->counts.lane_count; l++)
+		keep_record(&l->record, &l->durable_record);
 }
 
 void sq_counts_restore(struct sq *e)
 {
 	each_count(e, restore);
+	for (struct sq_lane *l = e->counts.lanes; l < e->counts.lanes + e->counts.lane_count; l++)
+		keep_record(&l->durable_record, &l->record);
 }
 
 void sq_counts_finish(struct sq *e)
@@ -217,6 +267,9 @@ void sq_counts_finish(struct sq *e)
 	for (uint32_t i = 0; i < e->counts.lane_count; i++) {
 		free(e->counts.lanes[i].partner);
 		free(e->counts.lanes[i].product);
+		if (e->counts.lanes[i].record != e->counts.lanes[i].durable_record)
+			free(e->counts.lanes[i].record);
+		free(e->counts.lanes[i].durable_record);
 	}
 	free(e->counts.lanes);
 }

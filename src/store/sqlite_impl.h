@@ -30,6 +30,8 @@ enum sq_stmt {
 	SQ_CLICK_INSERT,
 	SQ_CLICK_BY_ID,
 	SQ_CLICK_BY_SESSION,
+	SQ_CLICK_BLANK,
+	SQ_CLICKS_BLANK_SESSION,
 	SQ_CLICKS_EXPIRED,
 	SQ_ORDER_BY_ID,
 	SQ_ORDER_BY_TOKEN,
@@ -44,10 +46,10 @@ enum sq_stmt {
 	SQ_ORDERS_PAST_DEADLINE,
 	SQ_ORDER_SINCE,
 	SQ_ORDER_LAST,
-	SQ_TOKENS_CLEAR,
+	SQ_ORDERS_TO_CLEAR,
+	SQ_ORDER_CLEAR,
 	SQ_ORDERS_UNTOUCHED,
 	SQ_ORDER_DELETE,
-	SQ_ATTEMPTS_DELETE,
 	SQ_ATTEMPT_INSERT,
 	SQ_ATTEMPT_UPDATE,
 	SQ_ATTEMPTS,
@@ -71,6 +73,8 @@ struct sq_count {
 struct sq_lane {
 	char *partner, *product; /* owned */
 	struct sq_count pending, sending;
+	/* How it stands, now and at the last commit. Owned; often the same; NULL = never put. */
+	struct bc_lane_record *record, *durable_record;
 };
 struct sq_counts {
 	struct sq_count orders[BC_ORDER_STATES], clicks;
@@ -130,7 +134,8 @@ int sq_step_order(struct sq_query *q, struct bc_arena *arena, struct bc_order *r
 /* Steps up to SQ_CHUNK_ROWS orders into scratch, which is reset first. 0 or a fault. */
 int sq_read_chunk(struct sq_query *q, struct bc_order **ret_orders, uint32_t *ret_count);
 
-/* sqlite_counts.c: the counts live in memory and are written, where they changed, by each commit.
+/* sqlite_counts.c: counts and lanes live in memory and are written, where they changed, by each
+ * commit.
  */
 int sq_counts_load(struct sq *e);
 int sq_counts_store(struct sq *e);    /* within the transaction that is about to commit */
@@ -140,6 +145,15 @@ void sq_counts_finish(struct sq *e);
 /* Moves an order from a state to another; -1 = from or to nowhere. 0 or a fault. */
 int sq_counts_move(struct sq *e, int from, int to, const struct bc_order *order);
 uint64_t sq_counts_pending(const struct sq *e, struct bc_str partner, struct bc_str product);
+/* NULL where there is none. Lanes move when one is added. */
+struct sq_lane *sq_counts_find(struct sq *e, struct bc_str partner, struct bc_str product);
+/* Adds it if there is none; NULL without memory. */
+struct sq_lane *sq_counts_lane(struct sq *e, struct bc_str partner, struct bc_str product);
+
+/* sqlite_lanes.c */
+const struct bc_lane_record *sq_find_lane(void *e, struct bc_str partner, struct bc_str product);
+int sq_put_lane(struct sq *e, struct bc_store_op *op);
+int sq_tell_lanes(struct sq *e, struct bc_store_op *op);
 
 /* sqlite_rows.c: the rows that the rules work on. */
 extern const struct bc_rule_rows sq_rows;
@@ -152,7 +166,6 @@ int sq_release(struct sq *e, struct bc_store_op *op);
 int sq_requeue(struct sq *e, struct bc_store_op *op);
 int sq_get_order(struct sq *e, struct bc_store_op *op);
 int sq_list_orders(struct sq *e, struct bc_store_op *op);
-int sq_lanes(struct sq *e, struct bc_store_op *op);
 /* The first row that may have been created at since_ms or after; 0 or a fault. */
 int sq_since_row(struct sq *e, uint64_t since_ms, uint64_t *ret_row);
 int sq_purge(struct sq *e, struct bc_store_op *op);

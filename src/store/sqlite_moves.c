@@ -8,6 +8,11 @@
 
 #include "base/err.h"
 
+static const struct bc_lane_record *lane_of(struct sq *e, const struct bc_order *order)
+{
+	return sq_find_lane(e, order->partner, order->product);
+}
+
 /* --- lease --------------------------------------------------------------------------------- */
 
 /* Reads the due orders of a lane, oldest due first, into op's arena. */
@@ -27,6 +32,7 @@ static int read_due(struct sq *e, struct bc_store_op *op)
 	sq_add_label(&q, partner);
 	sq_add_label(&q, product);
 	sq_add_int(&q, op->in.lease.now_ms);
+	sq_add_int(&q, bc_rule_lane_ms(sq_find_lane(e, partner, product), op->in.lease.now_ms));
 	sq_add_int(&q, most);
 	int row;
 	while ((row = sq_step_order(&q, op->arena, &orders[op->out.lease.count])) == 1) {
@@ -96,7 +102,8 @@ static int requeue_chunk(struct sq *e, struct bc_store_op *op, struct bc_order *
 		op->out.changed.count++;
 		if (select->count_only)
 			continue;
-		bc_rule_make_due(&orders[i], op->in.requeue.now_ms, op->in.requeue.deadline_ms);
+		bc_rule_make_due(&orders[i], lane_of(e, &orders[i]), op->in.requeue.now_ms,
+				 op->in.requeue.deadline_ms);
 		int result = sq_move_order(e, from, &orders[i]);
 		if (result)
 			return result;
@@ -128,69 +135,82 @@ int sq_requeue(struct sq *e, struct bc_store_op *op)
 
 /* --- clean-up ------------------------------------------------------------------------------ */
 
-/* Runs a statement that takes a time and a limit and changes rows; *ret_rows says how many. */
-static int sweep(struct sq *e, enum sq_stmt stmt, uint64_t time_ms, uint32_t limit,
-		 uint64_t *ret_rows)
+static int delete_clicks(struct sq *e, struct bc_store_op *op)
 {
-	SQ_QUERY q = sq_query(e, stmt);
-	sq_add_int(&q, time_ms);
+	uint32_t limit = bc_rule_purge_limit(op);
+	SQ_QUERY q = sq_query(e, SQ_CLICKS_EXPIRED);
+	sq_add_int(&q, op->in.purge.clicks_before_ms);
 	sq_add_int(&q, limit);
 	int result = sq_run(&q);
 	if (result)
 		return result;
-	*ret_rows = (uint64_t)sqlite3_changes(e->db);
-	if (*ret_rows)
+	uint64_t deleted = (uint64_t)sqlite3_changes(e->db);
+	e->counts.clicks.now -= deleted;
+	op->out.purge.clicks = deleted;
+	op->out.purge.more = deleted == limit;
+	if (deleted)
 		sq_want_scrub(e);
 	return 0;
 }
 
-/* Reads the next chunk of a statement that takes a time and a limit. */
-static int read_swept(struct sq *e, enum sq_stmt stmt, uint64_t time_ms, uint64_t limit,
+/* One kind of clean-up: what to do to each order that a statement finds, all of which leave its
+ * view by that. The statement takes a lane, if one is given, a time, and a limit. */
+struct sweep {
+	enum sq_stmt stmt;
+	const char *partner, *product; /* NULL: orders of all lanes */
+	uint64_t time_ms;
+	uint64_t limit;
+	int (*one)(struct sq *, struct bc_store_op *, struct bc_order *);
+};
+
+static int read_swept(struct sq *e, const struct sweep *sweep, uint64_t left,
 		      struct bc_order **ret_orders, uint32_t *ret_count)
 {
-	SQ_QUERY q = sq_query(e, stmt);
-	sq_add_int(&q, time_ms);
-	sq_add_int(&q, limit < SQ_CHUNK_ROWS ? limit : SQ_CHUNK_ROWS);
+	SQ_QUERY q = sq_query(e, sweep->stmt);
+	if (sweep->partner) {
+		sq_add_text(&q, bc_str_of(sweep->partner));
+		sq_add_text(&q, bc_str_of(sweep->product));
+	}
+	sq_add_int(&q, sweep->time_ms);
+	sq_add_int(&q, left < SQ_CHUNK_ROWS ? left : SQ_CHUNK_ROWS);
 	return sq_read_chunk(&q, ret_orders, ret_count);
 }
 
 static int expire_one(struct sq *e, struct bc_store_op *op, struct bc_order *order)
 {
-	bc_rule_expire(order, op->in.purge.now_ms);
+	bc_rule_expire(order, lane_of(e, order), op->in.purge.now_ms);
 	op->out.purge.expired++;
 	return sq_move_order(e, BC_ORDER_PENDING, order);
 }
 
-static int delete_by_row(struct sq *e, enum sq_stmt stmt, uint64_t row)
+static int clear_one(struct sq *e, struct bc_store_op *op, struct bc_order *order)
 {
-	SQ_QUERY q = sq_query(e, stmt);
-	sq_add_int(&q, row);
-	return sq_run(&q);
+	op->out.purge.cleared++;
+	return bc_rule_clear(&sq_rows, e, order);
 }
 
+/* It was never sent: it has no attempts. */
 static int delete_one(struct sq *e, struct bc_store_op *op, struct bc_order *order)
 {
-	int result = delete_by_row(e, SQ_ATTEMPTS_DELETE, order->row);
-	if (result == 0)
-		result = delete_by_row(e, SQ_ORDER_DELETE, order->row);
+	SQ_QUERY q = sq_query(e, SQ_ORDER_DELETE);
+	sq_add_int(&q, order->row);
+	int result = sq_run(&q);
 	if (result)
 		return result;
 	op->out.purge.orders++;
 	sq_want_scrub(e);
-	return sq_counts_move(e, order->state, -1, order);
+	return sq_counts_move(e, BC_ORDER_UNATTRIBUTED, -1, order);
 }
 
-/* Does one to each order of a statement, at most limit of them; each leaves the statement's view
- * by it. */
-static int sweep_each(struct sq *e, struct bc_store_op *op, enum sq_stmt stmt, uint64_t time_ms,
-		      int (*one)(struct sq *, struct bc_store_op *, struct bc_order *))
+static int run_sweep(struct sq *e, struct bc_store_op *op, const struct sweep *sweep)
 {
-	uint32_t left = bc_rule_purge_limit(op), count = SQ_CHUNK_ROWS;
+	uint64_t left = sweep->limit;
+	uint32_t count = SQ_CHUNK_ROWS;
 	struct bc_order *orders;
 	while (left && count == SQ_CHUNK_ROWS) {
-		int result = read_swept(e, stmt, time_ms, left, &orders, &count);
+		int result = read_swept(e, sweep, left, &orders, &count);
 		for (uint32_t i = 0; result == 0 && i < count; i++)
-			result = one(e, op, &orders[i]);
+			result = sweep->one(e, op, &orders[i]);
 		if (result)
 			return result;
 		left -= count;
@@ -200,22 +220,46 @@ static int sweep_each(struct sq *e, struct bc_store_op *op, enum sq_stmt stmt, u
 	return 0;
 }
 
+/* Each lane by its own time. */
+static int expire(struct sq *e, struct bc_store_op *op)
+{
+	const struct sq_counts *c = &e->counts;
+	uint32_t limit = bc_rule_purge_limit(op);
+	for (uint32_t i = 0; i < c->lane_count && op->out.purge.expired < limit; i++) {
+		const struct sq_lane *lane = &c->lanes[i];
+		if (lane->pending.now == 0)
+			continue;
+		const struct sweep sweep = {
+			.stmt = SQ_ORDERS_PAST_DEADLINE,
+			.partner = lane->partner,
+			.product = lane->product,
+			.time_ms = bc_rule_lane_ms(lane->record, op->in.purge.now_ms),
+			.limit = limit - op->out.purge.expired,
+			.one = expire_one,
+		};
+		int result = run_sweep(e, op, &sweep);
+		if (result)
+			return result;
+	}
+	return 0;
+}
+
 int sq_purge(struct sq *e, struct bc_store_op *op)
 {
 	const __typeof__(op->in.purge) *in = &op->in.purge;
-	__typeof__(op->out.purge) *out = &op->out.purge;
-	uint32_t limit = bc_rule_purge_limit(op);
-	int result = sweep(e, SQ_CLICKS_EXPIRED, in->now_ms, limit, &out->clicks);
-	if (result)
-		return result;
-	e->counts.clicks.now -= out->clicks;
-	if (in->expire)
-		result = sweep_each(e, op, SQ_ORDERS_PAST_DEADLINE, in->now_ms, expire_one);
+	const uint32_t limit = bc_rule_purge_limit(op);
+	const struct sweep clear = { .stmt = SQ_ORDERS_TO_CLEAR,
+				     .time_ms = in->clear_before_ms,
+				     .limit = limit,
+				     .one = clear_one };
+	const struct sweep delete = { .stmt = SQ_ORDERS_UNTOUCHED,
+				      .time_ms = in->unattributed_before_ms,
+				      .limit = limit,
+				      .one = delete_one };
+	int result = delete_clicks(e, op);
 	if (result == 0)
-		result = sweep(e, SQ_TOKENS_CLEAR, in->clear_before_ms, limit, &out->tokens);
+		result = expire(e, op);
 	if (result == 0)
-		result = sweep_each(e, op, SQ_ORDERS_UNTOUCHED, in->delete_before_ms, delete_one);
-	if (out->clicks == limit || out->tokens == limit)
-		out->more = true;
-	return result;
+		result = run_sweep(e, op, &clear);
+	return result ? result : run_sweep(e, op, &delete);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Operations that only read: one order's story, lists, lanes. */
+/* Operations that only read: one order's story, lists. */
 #include "store/sqlite_impl.h"
 
 #include "base/err.h"
@@ -120,57 +120,4 @@ int sq_list_orders(struct sq *e, struct bc_store_op *op)
 		sq_add_int(&q, (uint64_t)select->state);
 	sq_add_int(&q, (uint64_t)limit + 1);
 	return read_list(&q, op, limit);
-}
-
-/* --- lanes --------------------------------------------------------------------------------- */
-
-static int read_time(struct sq *e, enum sq_stmt stmt, const struct sq_lane *lane, uint64_t *ret_ms)
-{
-	SQ_QUERY q = sq_query(e, stmt);
-	sq_add_text(&q, bc_str_of(lane->partner));
-	sq_add_text(&q, bc_str_of(lane->product));
-	int row = sq_step(&q);
-	*ret_ms = row == 1 ? sq_int(&q, 0) : 0;
-	return row < 0 ? row : 0;
-}
-
-static int copy_label(struct sq *e, struct bc_arena *arena, const char *label,
-		      struct bc_str *ret_label)
-{
-	*ret_label = bc_str_of(label);
-	ret_label->ptr = bc_arena_dup(arena, label, ret_label->len);
-	return ret_label->ptr ? 0 : sq_no_memory(e);
-}
-
-static int read_lane(struct sq *e, struct bc_arena *arena, const struct sq_lane *lane,
-		     struct bc_lane_count *out)
-{
-	out->pending = lane->pending.now;
-	out->sending = lane->sending.now;
-	int result = copy_label(e, arena, lane->partner, &out->partner);
-	if (result == 0)
-		result = copy_label(e, arena, lane->product, &out->product);
-	if (result == 0)
-		result = read_time(e, SQ_LANE_OLDEST, lane, &out->oldest_ms);
-	return result ? result : read_time(e, SQ_LANE_NEXT_DUE, lane, &out->next_due_ms);
-}
-
-int sq_lanes(struct sq *e, struct bc_store_op *op)
-{
-	const struct sq_counts *c = &e->counts;
-	if (c->lane_count == 0)
-		return 0;
-	struct bc_lane_count *lanes = bc_arena_alloc(op->arena, c->lane_count * sizeof(*lanes));
-	if (!lanes)
-		return sq_no_memory(e);
-	op->out.lanes.lanes = lanes;
-	for (uint32_t i = 0; i < c->lane_count; i++) {
-		const struct sq_lane *lane = &c->lanes[i];
-		if (lane->pending.now == 0 && lane->sending.now == 0)
-			continue;
-		int result = read_lane(e, op->arena, lane, &lanes[op->out.lanes.count++]);
-		if (result)
-			return result;
-	}
-	return 0;
 }

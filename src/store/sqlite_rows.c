@@ -90,6 +90,42 @@ static int put_click(void *engine, const struct bc_click *click, bool *ret_repla
 	return insert_click(e, click);
 }
 
+/* Runs a statement that empties tokens. */
+static int run_blank(struct sq_query *q)
+{
+	int result = sq_run(q);
+	if (result == 0 && sqlite3_changes(q->e->db))
+		sq_want_scrub(q->e);
+	return result;
+}
+
+static int blank_click(struct sq *e, const struct bc_order *order)
+{
+	SQ_QUERY q = sq_query(e, SQ_CLICK_BLANK);
+	sq_add_hash(&q, true, order->click);
+	sq_add_hash(&q, true, order->token_hash);
+	return run_blank(&q);
+}
+
+/* The click's session, also where the order was reported without one. */
+static int blank_session(struct sq *e, const struct bc_order *order)
+{
+	SQ_QUERY q = sq_query(e, SQ_CLICKS_BLANK_SESSION);
+	sq_add_hash(&q, order->has_click, order->click);
+	sq_add_hash(&q, order->has_session, order->session);
+	sq_add_int(&q, BC_BLANK_CLICKS_MAX);
+	sq_add_hash(&q, true, order->token_hash);
+	return run_blank(&q);
+}
+
+static int blank_clicks(void *e, const struct bc_order *order)
+{
+	if (!order->has_click)
+		return 0; /* it came by its token */
+	int result = blank_click(e, order);
+	return result ? result : blank_session(e, order);
+}
+
 int sq_delete_click(struct sq *e, struct bc_store_op *op)
 {
 	int removed = remove_click(e, op->in.delete_click);
@@ -222,6 +258,14 @@ int sq_move_order(void *engine, enum bc_order_state from, const struct bc_order 
 	return result ? result : sq_counts_move(e, from, o->state, o);
 }
 
+static int clear_order(void *e, const struct bc_order *o)
+{
+	SQ_QUERY q = sq_query(e, SQ_ORDER_CLEAR);
+	sq_add_int(&q, o->row);
+	sq_want_scrub(e);
+	return sq_run(&q);
+}
+
 /* --- attempts ------------------------------------------------------------------------------ */
 
 static int insert_attempt(void *e, const struct bc_order *order, const struct bc_attempt *attempt)
@@ -254,12 +298,15 @@ const struct bc_rule_rows sq_rows = {
 	.find_order = find_order,
 	.find_click = find_click,
 	.find_session_click = find_session_click,
+	.find_lane = sq_find_lane,
 	.find_token = find_token,
 	.find_unclaimed = find_unclaimed,
 	.put_click = put_click,
 	.insert_order = insert_order,
 	.claim_order = claim_order,
 	.move_order = sq_move_order,
+	.clear_order = clear_order,
+	.blank_clicks = blank_clicks,
 	.insert_attempt = insert_attempt,
 	.update_attempt = update_attempt,
 };

@@ -11,10 +11,19 @@
  * An absent partner or product is the empty text. orders_due names row so that a queue is read in
  * its order, and deadline_ms so that what is past it is passed over without touching the table.
  *
+ * orders.deadline_ms is lane time while the order is pending or sending, wall time else: see
+ * rules_lane.c.
+ *
+ * A click whose token is empty was used and cleaned up. There is no index that finds clicks by
+ * token_hash: it would cost every capture a quarter more, to clean up sooner what expires anyway.
+ *
  * orders.newest_ms is the greatest created_ms up to that row: it never falls from row to row, even
  * when the wall clock jumps back, so "created since" finds its first row by halving.
  */
 #include "store/sqlite_impl.h"
+
+#define CLEARABLE                                                                                  \
+	"finished_ms > 0 AND (token IS NOT NULL OR click IS NOT NULL OR session IS NOT NULL)"
 
 const char sq_schema[] =
 	"CREATE TABLE clicks("
@@ -64,14 +73,14 @@ const char sq_schema[] =
 	"CREATE INDEX orders_due ON orders(partner, product, due_ms, row, deadline_ms)"
 	" WHERE state = 1;"
 	"CREATE INDEX orders_oldest ON orders(partner, product) WHERE state = 1;"
-	"CREATE INDEX orders_deadline ON orders(deadline_ms) WHERE state = 1 AND deadline_ms > 0;"
+	"CREATE INDEX orders_deadline ON orders(partner, product, deadline_ms)"
+	" WHERE state = 1 AND deadline_ms > 0;"
 	/* Orders that wait for their click. */
 	"CREATE INDEX orders_click ON orders(click) WHERE state = 0 AND click IS NOT NULL;"
 	"CREATE INDEX orders_session ON orders(session) WHERE state = 0 AND session IS NOT NULL;"
-	/* Clean-up: tokens first, then rows. */
-	"CREATE INDEX orders_finished ON orders(finished_ms)"
-	" WHERE finished_ms > 0 AND token IS NOT NULL;"
-	"CREATE INDEX orders_untouched ON orders(updated_ms) WHERE state NOT IN (1, 2);"
+	/* Clean-up: what final ones can do without; rows that never got a click. */
+	"CREATE INDEX orders_finished ON orders(finished_ms) WHERE " CLEARABLE ";"
+	"CREATE INDEX orders_untouched ON orders(updated_ms) WHERE state = 0;"
 
 	"CREATE TABLE attempts("
 	" row INTEGER NOT NULL,"
@@ -91,6 +100,13 @@ const char sq_schema[] =
 	" product TEXT NOT NULL,"
 	" pending INTEGER NOT NULL,"
 	" sending INTEGER NOT NULL,"
+	/* How it stands; without a state: it was never put. */
+	" state TEXT,"
+	" reason TEXT,"
+	" stands INTEGER NOT NULL,"
+	" since_ms INTEGER NOT NULL,"
+	" stood_ms INTEGER NOT NULL,"
+	" stood_since_ms INTEGER NOT NULL,"
 	" PRIMARY KEY(partner, product)) STRICT, WITHOUT ROWID;"
 
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;";
@@ -103,6 +119,9 @@ const char sq_schema[] =
 #define SELECT_ORDER "SELECT " ORDER_COLUMNS " FROM orders"
 #define CLICK_COLUMNS                                                                              \
 	"id, session, token, token_hash, is_test, partner, product, captured_ms, expires_ms"
+#define LANE_COLUMNS                                                                               \
+	"partner, product, pending, sending, state, reason, stands, since_ms, stood_ms,"           \
+	" stood_since_ms"
 #define UNCLAIMED                                                                                  \
 	" state = 0 AND created_ms >= ?2 AND reason NOT LIKE '" BC_REASON_CLICK_USED "%'"          \
 	" ORDER BY row DESC LIMIT 1"
@@ -118,6 +137,14 @@ const char *const sq_texts[SQ_STMTS] = {
 	[SQ_CLICK_BY_SESSION] =
 		"SELECT " CLICK_COLUMNS " FROM clicks INDEXED BY clicks_session WHERE session = ?"
 		" ORDER BY captured_ms DESC, row DESC LIMIT 1",
+	[SQ_CLICK_BLANK] = "UPDATE clicks SET token = ''"
+			   " WHERE id = ? AND token_hash = ? AND token <> ''",
+	[SQ_CLICKS_BLANK_SESSION] =
+		"UPDATE clicks SET token = '' WHERE row IN"
+		" (SELECT row FROM clicks INDEXED BY clicks_session"
+		" WHERE session = coalesce((SELECT session FROM clicks WHERE id = ?), ?)"
+		" ORDER BY captured_ms DESC, row DESC LIMIT ?)"
+		" AND token_hash = ? AND token <> ''",
 	[SQ_CLICKS_EXPIRED] = "DELETE FROM clicks WHERE row IN"
 			      " (SELECT row FROM clicks WHERE expires_ms <= ? LIMIT ?)",
 
@@ -145,8 +172,8 @@ const char *const sq_texts[SQ_STMTS] = {
 
 	[SQ_ORDERS_DUE] = SELECT_ORDER
 	" INDEXED BY orders_due WHERE state = 1 AND partner = ?1 AND product = ?2"
-	" AND due_ms <= ?3 AND (deadline_ms = 0 OR deadline_ms > ?3)"
-	" ORDER BY due_ms, row LIMIT ?4",
+	" AND due_ms <= ?3 AND (deadline_ms = 0 OR deadline_ms > ?4)"
+	" ORDER BY due_ms, row LIMIT ?5",
 	[SQ_ORDERS_BELOW] = SELECT_ORDER " WHERE row < ? AND row >= ? AND created_ms >= ?"
 					 " ORDER BY row DESC LIMIT ?",
 	[SQ_ORDERS_BELOW_IN_STATE] =
@@ -154,20 +181,19 @@ const char *const sq_texts[SQ_STMTS] = {
 			     " WHERE row < ? AND row >= ? AND created_ms >= ? AND state = ?"
 			     " ORDER BY row DESC LIMIT ?",
 	[SQ_ORDERS_PAST_DEADLINE] = SELECT_ORDER
-	" INDEXED BY orders_deadline WHERE state = 1 AND deadline_ms > 0 AND deadline_ms <= ?"
-	" ORDER BY deadline_ms LIMIT ?",
+	" INDEXED BY orders_deadline WHERE state = 1 AND partner = ? AND product = ?"
+	" AND deadline_ms > 0 AND deadline_ms <= ? ORDER BY deadline_ms LIMIT ?",
 	[SQ_ORDER_SINCE] = "SELECT row, newest_ms FROM orders WHERE row >= ? ORDER BY row LIMIT 1",
 	[SQ_ORDER_LAST] = "SELECT row, newest_ms FROM orders ORDER BY row DESC LIMIT 1",
 
-	[SQ_TOKENS_CLEAR] = "UPDATE orders SET token = NULL WHERE row IN"
-			    " (SELECT row FROM orders INDEXED BY orders_finished"
-			    " WHERE finished_ms > 0 AND token IS NOT NULL"
-			    " AND finished_ms < ? LIMIT ?)",
-	[SQ_ORDERS_UNTOUCHED] = SELECT_ORDER
-	" INDEXED BY orders_untouched WHERE state NOT IN (1, 2) AND updated_ms < ?"
-	" ORDER BY updated_ms LIMIT ?",
+	[SQ_ORDERS_TO_CLEAR] = SELECT_ORDER " INDEXED BY orders_finished WHERE " CLEARABLE
+					    " AND finished_ms < ? ORDER BY finished_ms LIMIT ?",
+	[SQ_ORDER_CLEAR] = "UPDATE orders SET token = NULL, click = NULL, session = NULL"
+			   " WHERE row = ?",
+	[SQ_ORDERS_UNTOUCHED] =
+		SELECT_ORDER " INDEXED BY orders_untouched WHERE state = 0 AND updated_ms < ?"
+			     " ORDER BY updated_ms LIMIT ?",
 	[SQ_ORDER_DELETE] = "DELETE FROM orders WHERE row = ?",
-	[SQ_ATTEMPTS_DELETE] = "DELETE FROM attempts WHERE row = ?",
 	[SQ_ATTEMPT_INSERT] =
 		"INSERT INTO attempts(row, n, at_ms, status, outcome, duration_ms, error,"
 		" key_fingerprint) VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
@@ -189,8 +215,7 @@ const char *const sq_texts[SQ_STMTS] = {
 	[SQ_COUNT_PUT] = "INSERT INTO counts(name, n) VALUES(?, ?)"
 			 " ON CONFLICT(name) DO UPDATE SET n = excluded.n",
 	[SQ_COUNTS] = "SELECT name, n FROM counts",
-	[SQ_LANE_PUT] = "INSERT INTO lanes(partner, product, pending, sending) VALUES(?, ?, ?, ?)"
-			" ON CONFLICT(partner, product)"
-			" DO UPDATE SET pending = excluded.pending, sending = excluded.sending",
-	[SQ_LANES] = "SELECT partner, product, pending, sending FROM lanes",
+	[SQ_LANE_PUT] = "INSERT OR REPLACE INTO lanes(" LANE_COLUMNS
+			") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[SQ_LANES] = "SELECT " LANE_COLUMNS " FROM lanes",
 };

@@ -47,7 +47,7 @@ struct bc_click {
 	uint8_t id[BC_CLICK_ID_BYTES];
 	bool has_session;
 	uint8_t session[BC_HASH_BYTES]; /* keyed hash; the session itself is never stored */
-	struct bc_str token;
+	struct bc_str token; /* empty in a stored one that was used and cleaned up; given: never */
 	uint8_t token_hash[BC_HASH_BYTES];
 	bool is_test;
 	struct bc_str partner, product;	  /* product: label */
@@ -70,8 +70,10 @@ struct bc_order {
 	uint64_t click_ms;		/* when the click was captured; 0 = not known */
 	struct bc_str amount, currency; /* as text, exactly as reported */
 	uint64_t created_ms, updated_ms;
-	uint64_t due_ms;      /* pending: next attempt */
-	uint64_t deadline_ms; /* after it, pending becomes expired */
+	uint64_t due_ms; /* pending: next attempt */
+	/* After it, pending becomes expired. While its lane stands, the length of the stand that
+	 * runs comes on top. */
+	uint64_t deadline_ms;
 	uint64_t lease_ms;    /* sending: until when */
 	uint64_t finished_ms; /* when it reached its final state */
 	uint32_t attempts;
@@ -100,6 +102,10 @@ struct bc_lane_count {
 	uint64_t pending, sending;
 	uint64_t oldest_ms;   /* created_ms of the oldest pending one; 0 = none */
 	uint64_t next_due_ms; /* earliest due_ms of the pending ones; 0 = none */
+	/* As PUT_LANE left it; state is absent when it never did. */
+	struct bc_str state, reason;
+	bool stands;
+	uint64_t since_ms;
 };
 
 enum bc_store_kind {
@@ -119,9 +125,17 @@ enum bc_store_kind {
 	/* w: one order. BC_ENOENT; BC_ESTATE when sending or delivered already; one that is
 	 * cancelled already is 0 with count 0. */
 	BC_STORE_CANCEL,
-	BC_STORE_PURGE,	   /* w: clean-up; a bounded amount a call */
-	BC_STORE_COUNTS,   /* r */
-	BC_STORE_LANES,	   /* r: per (partner, product) with pending or sending conversions */
+	/* w: clean-up; a bounded amount a call. Final rows are never deleted, because there is one
+	 * conversion an order, ever: they only lose what is not needed to know that. */
+	BC_STORE_PURGE,
+	BC_STORE_COUNTS, /* r */
+	/* r: per (partner, product) with pending or sending conversions, or a PUT_LANE of its own
+	 */
+	BC_STORE_LANES,
+	/* w: how a lane stands, kept over restarts. While `stands` is true the lane's time does not
+	 * run: deadlines are kept in lane time (wall clock less all time the lane stood), so that a
+	 * long stand costs no conversion and no row has to be touched for it. */
+	BC_STORE_PUT_LANE,
 	BC_STORE_GET_META, /* r: BC_ENOENT */
 	BC_STORE_PUT_META, /* w */
 	BC_STORE_PROBE,	   /* w: writes one row, to learn whether the store takes writes again */
@@ -145,7 +159,7 @@ enum bc_accept_result {
  * click named", "unknown click", "no click for this session" or "click expired" (the last one wins
  * over the others when both a click and a session were given).
  *  3. The token's hash already belongs to another order of the partner: unattributed, reason
- *     "click used by order X".
+ *     "click used by order X". That stays so when the token itself was cleared.
  *  4. Otherwise pending, due at due_ms, partner and product = the click's, else the given ones.
  * Whatever was given (click id, session hash) stays on an unattributed row so that a late click
  * finds it; a repeated report that still finds none adds what it names. A late click goes to the
@@ -162,6 +176,10 @@ struct bc_accept {
 	uint8_t click[BC_CLICK_ID_BYTES];
 	uint8_t session[BC_HASH_BYTES];
 	struct bc_str amount, currency;
+	/* The hash key was changed: a session, or a used token, may be known under the former one.
+	 */
+	bool has_previous;
+	uint8_t session_previous[BC_HASH_BYTES], token_hash_previous[BC_HASH_BYTES];
 	uint64_t now_ms, due_ms, deadline_ms;
 };
 
@@ -210,7 +228,10 @@ struct bc_store_op {
 			uint64_t due_ms;	  /* with pending */
 			uint64_t deadline_ms;	  /* 0 = unchanged */
 			uint64_t now_ms;
-			bool clear_token;   /* order.keep = 0 and final */
+			/* order.keep = 0 and final. Clears it from the order and blanks it in the
+			 * clicks that hold it: the order's own, and the newest of its
+			 * session. One that came by its token names no click. */
+			bool clear_token;
 			bool count_failure; /* counts for back-off */
 		} finish;
 		struct {
@@ -233,13 +254,19 @@ struct bc_store_op {
 		} cancel;
 		struct {
 			uint64_t now_ms;
-			uint64_t clear_before_ms;  /* final rows finished before: clear token */
-			uint64_t delete_before_ms; /* unattributed rows not touched since: delete.
-						      (Final rows stay: one order, ever.) */
-			uint32_t limit;		   /* most rows a kind of work; 0 = 1000 */
-			bool expire; /* move pending ones past their deadline to expired; false
-					while a lane stands, which is not their fault */
+			uint64_t clicks_before_ms; /* clicks that expired at it or before: delete */
+			/* Final rows finished before: clear token, session and click id, and blank
+			 * the token in the clicks as finish does. The token's hash stays. */
+			uint64_t clear_before_ms;
+			uint64_t unattributed_before_ms; /* unattributed, untouched since: delete */
+			uint32_t limit;			 /* most rows a kind of work; 0 = 1000 */
 		} purge;
+		struct {
+			struct bc_str partner, product;
+			struct bc_str state, reason; /* the core's words, kept as they are */
+			bool stands;		     /* its time does not run */
+			uint64_t now_ms;	     /* since when */
+		} put_lane;
 		struct {
 			struct bc_str key, value; /* value: put only */
 		} meta;
@@ -280,7 +307,7 @@ struct bc_store_op {
 			uint64_t next_before_row; /* 0 = no more */
 		} list;
 		struct {
-			uint64_t clicks, tokens, orders; /* deleted, cleared, deleted */
+			uint64_t clicks, cleared, orders; /* deleted, final rows, deleted */
 			uint64_t expired; /* pending past their deadline, now expired */
 			bool more;	  /* limit reached: call again */
 		} purge;
@@ -310,7 +337,9 @@ struct bc_store_origin {
 void bc_store_complete(struct bc_store_op *ops);
 
 struct bc_store_stats {
-	uint64_t commits, commit_errors, operations;
+	uint64_t commits, commit_errors;
+	uint64_t operations;	  /* all, reads too */
+	uint64_t committed;	  /* those in commits */
 	uint64_t commit_us_total; /* begin of transaction to durable */
 	uint64_t commit_us_max;
 	uint64_t batch_max;

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "store/memory_impl.h"
+#include "store/sqlite_impl.h"
 
 const char *rig_engine = "memory";
 
@@ -72,6 +74,23 @@ static bool keeps_rows(void)
 	return strcmp(rig_engine, "memory") != 0;
 }
 
+static const struct bare {
+	const struct bc_engine *engine;
+	const struct bc_rule_rows *rows;
+} * bare(void)
+{
+	static const struct bare memory = { &bc_engine_memory, &mem_rows };
+	static const struct bare sqlite = { &bc_engine_sqlite, &sq_rows };
+	return keeps_rows() ? &sqlite : &memory;
+}
+
+static void open_bare(struct rig *r)
+{
+	struct bc_err err = { 0 };
+	if (bare()->engine->open(strchr(r->url, ':') + 1, &bc_clock_system, &r->bare, &err))
+		fail_msg("%s", err.text);
+}
+
 void rig_open(struct rig *r)
 {
 	struct bc_err err = { 0 };
@@ -89,7 +108,7 @@ bool rig_reopen(struct rig *r)
 	return keeps_rows();
 }
 
-int rig_setup(void **state)
+static struct rig *rig_create(void)
 {
 	struct rig *r = calloc(1, sizeof(*r));
 	assert_non_null(r);
@@ -103,8 +122,20 @@ int rig_setup(void **state)
 	mailbox_init(&r->box);
 	r->arena = bc_arena_create(64 * 1024, 256 * 1024 * 1024);
 	assert_non_null(r->arena);
-	rig_open(r);
-	*state = r;
+	return r;
+}
+
+int rig_setup(void **state)
+{
+	*state = rig_create();
+	rig_open(*state);
+	return 0;
+}
+
+int rig_setup_bare(void **state)
+{
+	*state = rig_create();
+	open_bare(*state);
 	return 0;
 }
 
@@ -126,6 +157,8 @@ static void remove_folder(const char *folder)
 int rig_teardown(void **state)
 {
 	struct rig *r = *state;
+	if (r->bare)
+		bare()->engine->close(r->bare);
 	bc_store_close(r->store);
 	mailbox_finish(&r->box);
 	bc_arena_destroy(r->arena);
@@ -151,9 +184,21 @@ static void mark_done(struct bc_store_op *op)
 	*(bool *)op->ctx = true;
 }
 
+static int run_bare(struct rig *r, struct bc_store_op *op)
+{
+	const struct bc_engine *engine = bare()->engine;
+	struct bc_engine_fault fault = { 0 };
+	assert_int_equal(engine->begin(r->bare, &fault), 0);
+	assert_int_equal(engine->apply(r->bare, op, &fault), 0);
+	assert_int_equal(engine->commit(r->bare, &fault), 0);
+	return op->result;
+}
+
 int rig_run(struct rig *r, struct bc_store_op *op)
 {
 	bool done = false;
+	if (r->bare)
+		return run_bare(r, op);
 	op->ctx = &done;
 	op->done = mark_done;
 	bc_store_submit(r->store, &r->box.base, op);
@@ -199,6 +244,17 @@ struct bc_store_op *put_click(struct rig *r, struct click click)
 	return op;
 }
 
+const struct bc_click *stored_click(struct rig *r, const char *id)
+{
+	uint8_t hash[BC_CLICK_ID_BYTES];
+	struct bc_click *click = bc_arena_alloc(r->arena, sizeof(*click));
+	assert_non_null(click);
+	fill_hash(hash, id);
+	int found = bare()->rows->find_click(r->bare, hash, r->arena, click);
+	assert_true(found >= 0);
+	return found ? click : NULL;
+}
+
 struct bc_store_op *report(struct rig *r, struct report report)
 {
 	struct bc_store_op *op = rig_op(r, BC_STORE_ACCEPT_ORDER);
@@ -215,6 +271,9 @@ struct bc_store_op *report(struct rig *r, struct report report)
 	a->has_session = report.session != NULL;
 	if (report.session)
 		fill_hash(a->session, report.session);
+	a->has_previous = report.old_token || report.old_session;
+	fill_hash(a->token_hash_previous, report.old_token ? report.old_token : "");
+	fill_hash(a->session_previous, report.old_session ? report.old_session : "");
 	a->now_ms = a->due_ms = report.at;
 	a->deadline_ms = report.deadline;
 	if (rig_run(r, op))

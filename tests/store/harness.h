@@ -18,7 +18,8 @@
 
 #include <pthread.h>
 
-#include "store/store.h"
+#include "store/engine.h"
+#include "store/rules.h"
 
 /* A loop's end of a store: keeps what is posted until somebody takes it. */
 struct mailbox {
@@ -36,6 +37,7 @@ uint64_t mailbox_posts(struct mailbox *box);
 
 struct rig {
 	struct bc_store *store;
+	void *bare; /* the engine itself, without a store round it; then store is NULL */
 	struct mailbox box;
 	struct bc_arena *arena;
 	char folder[64]; /* "" for engines without files */
@@ -53,6 +55,9 @@ bool rig_reopen(struct rig *r);
 int run_each_engine(const struct CMUnitTest *tests, size_t n);
 #define RUN_EACH_ENGINE(tests) run_each_engine(tests, sizeof(tests) / sizeof((tests)[0]))
 #define STORE_TEST(f)	       cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
+/* The same on the bare engine, for what the contract does not show: see stored_click. */
+int rig_setup_bare(void **state);
+#define ENGINE_TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup_bare, rig_teardown)
 
 /* A new operation in the rig's arena. */
 struct bc_store_op *rig_op(struct rig *r, enum bc_store_kind kind);
@@ -67,9 +72,14 @@ struct click {
 };
 struct bc_store_op *put_click(struct rig *r, struct click click);
 
+/* The row of a click, on a bare engine; NULL when there is none. */
+const struct bc_click *stored_click(struct rig *r, const char *id);
+
 struct report {
 	const char *order, *token, *click, *session, *product;
 	uint64_t at, deadline; /* deadline 0: none */
+	/* Texts of the hashes that token and session had under the former key, if there was one. */
+	const char *old_token, *old_session;
 };
 /* Runs an accept; the operation's result must be 0. */
 struct bc_store_op *report(struct rig *r, struct report report);

@@ -425,6 +425,73 @@ static void an_order_id_that_is_empty_or_too_long_is_refused(void **state)
 	assert_counts(r, "unattributed=1");
 }
 
+/* --- after a change of the hash key -------------------------------------------------------- */
+
+static void a_session_is_found_under_the_hash_it_had_before(void **state)
+{
+	struct rig *r = *state;
+	put_click(r, (struct click){ "c1", "tok-1", "old-s1", .at = 10 });
+	put_click(r, (struct click){ "c2", "tok-2", "old-s2", .at = 20 });
+	put_click(r, (struct click){ "c3", "tok-3", "new-s2", .at = 15 });
+	const struct bc_order *o =
+		pending(report(r, (struct report){ "1001", .session = "new-s1",
+						   .old_session = "old-s1", .at = 30 }));
+	assert_text(o->token, "tok-1");
+	/* what was captured under the new key goes before */
+	o = pending(report(r, (struct report){ "1002", .session = "new-s2", .old_session = "old-s2",
+					       .at = 30 }));
+	assert_text(o->token, "tok-3");
+	unattributed(report(r, (struct report){ "1003", .session = "new-s3",
+						.old_session = "old-s3", .at = 30 }),
+		     "no click for this session");
+	unattributed(report(r, (struct report){ "1004", .session = "new-s1", .at = 30 }),
+		     "no click for this session");
+}
+
+static void a_session_is_looked_for_under_both_hashes_when_its_click_expired(void **state)
+{
+	struct rig *r = *state;
+	put_click(r, (struct click){ "c1", "tok-1", "old", .at = 10, .ttl = 500 });
+	put_click(r, (struct click){ "c2", "tok-2", "new", .at = 20, .ttl = 5 });
+	const struct bc_order *o = pending(report(
+		r, (struct report){ "1001", .session = "new", .old_session = "old", .at = 30 }));
+	assert_text(o->token, "tok-1");
+	unattributed(report(r, (struct report){ "1002", .session = "new", .old_session = "none",
+						.at = 30 }),
+		     "click expired");
+}
+
+static void a_token_is_known_as_used_under_the_hash_it_had_before(void **state)
+{
+	struct rig *r = *state;
+	report(r, (struct report){ "1001", "old-tok", .at = 10 });
+	unattributed(
+		report(r, (struct report){ "1002", "new-tok", .old_token = "old-tok", .at = 20 }),
+		"click used by order 1001");
+	pending(report(r,
+		       (struct report){ "1003", "new-tok-2", .old_token = "old-tok-2", .at = 20 }));
+	unattributed(report(r, (struct report){ "1004", "new-tok-2", .old_token = "old-tok-2",
+						.at = 30 }),
+		     "click used by order 1003");
+}
+
+static void a_token_under_the_hash_it_had_before_is_no_conflict(void **state)
+{
+	struct rig *r = *state;
+	static const struct repeat {
+		struct report report;
+		enum bc_accept_result how;
+	} repeats[] = {
+		{ { "1001", "new-tok", .old_token = "old-tok", .at = 20 }, BC_ACCEPT_REPEATED },
+		{ { "1001", "old-tok", .old_token = "older", .at = 20 }, BC_ACCEPT_REPEATED },
+		{ { "1001", "new-tok", .old_token = "other", .at = 20 }, BC_ACCEPT_CONFLICT },
+		{ { "1001", "new-tok", .at = 20 }, BC_ACCEPT_CONFLICT },
+	};
+	report(r, (struct report){ "1001", "old-tok", .at = 10 });
+	for (size_t i = 0; i < BC_COUNT(repeats); i++)
+		assert_int_equal(report(r, repeats[i].report)->out.accept.how, repeats[i].how);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -456,6 +523,10 @@ int main(void)
 		STORE_TEST(a_cancelled_order_adopts_nothing),
 		STORE_TEST(clicks_and_orders_are_there_after_a_restart),
 		STORE_TEST(an_order_id_that_is_empty_or_too_long_is_refused),
+		STORE_TEST(a_session_is_found_under_the_hash_it_had_before),
+		STORE_TEST(a_session_is_looked_for_under_both_hashes_when_its_click_expired),
+		STORE_TEST(a_token_is_known_as_used_under_the_hash_it_had_before),
+		STORE_TEST(a_token_under_the_hash_it_had_before_is_no_conflict),
 	};
 	return RUN_EACH_ENGINE(tests);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Lists, lanes, counts, meta, clean-up. */
+/* Lists, lanes, counts, meta. */
 #include "harness.h"
 
 #include <stdio.h>
@@ -222,123 +222,6 @@ static void a_probe_writes(void **state)
 	assert_true(after.writable);
 }
 
-/* --- clean-up ------------------------------------------------------------------------------ */
-
-static struct bc_store_op *purge(struct rig *r, uint64_t now, uint64_t clear, uint64_t delete,
-				 uint32_t limit)
-{
-	struct bc_store_op *op = rig_op(r, BC_STORE_PURGE);
-	op->in.purge.now_ms = now;
-	op->in.purge.clear_before_ms = clear;
-	op->in.purge.delete_before_ms = delete;
-	op->in.purge.limit = limit;
-	op->in.purge.expire = true;
-	assert_int_equal(rig_run(r, op), 0);
-	return op;
-}
-
-static void expired_clicks_are_deleted(void **state)
-{
-	struct rig *r = *state;
-	put_click(r, (struct click){ "c1", "tok-1", "s1", .at = 10, .ttl = 5 });
-	put_click(r, (struct click){ "c2", "tok-2", .at = 10, .ttl = 6 });
-	struct bc_store_op *op = purge(r, 15, 0, 0, 10);
-	assert_int_equal(op->out.purge.clicks, 1);
-	assert_false(op->out.purge.more);
-	assert_counts(r, "clicks=1");
-	assert_text(report(r, (struct report){ "1", .session = "s1", .at = 12 })
-			    ->out.accept.order.reason,
-		    "no click for this session");
-}
-
-static void pending_past_its_deadline_expires(void **state)
-{
-	struct rig *r = *state;
-	report(r, (struct report){ "1001", "tok-1", .at = 10, .deadline = 50 });
-	report(r, (struct report){ "1002", "tok-2", .at = 10, .deadline = 51 });
-	report(r, (struct report){ "1003", "tok-3", .at = 10, .deadline = 50 });
-	report(r, (struct report){ "1004", "tok-4", .at = 10 });
-	lease_only(r, "1003", 20);
-	struct bc_store_op *op = purge(r, 50, 0, 0, 10);
-	assert_int_equal(op->out.purge.expired, 1);
-	const struct bc_order *o = get(r, "1001");
-	assert_int_equal(o->state, BC_ORDER_EXPIRED);
-	assert_text(o->reason, "deadline passed");
-	assert_int_equal(o->finished_ms, 50);
-	assert_text(o->token, "tok-1");
-	assert_counts(r, "pending=2 sending=1 expired=1");
-}
-
-static void nothing_expires_while_a_lane_stands(void **state)
-{
-	struct rig *r = *state;
-	report(r, (struct report){ "1001", "tok-1", .at = 10, .deadline = 50 });
-	struct bc_store_op *op = rig_op(r, BC_STORE_PURGE);
-	op->in.purge.now_ms = 60;
-	assert_int_equal(rig_run(r, op), 0);
-	assert_int_equal(op->out.purge.expired, 0);
-	assert_int_equal(state_of(r, "1001"), BC_ORDER_PENDING);
-}
-
-static void final_orders_lose_their_token_and_then_go(void **state)
-{
-	struct rig *r = *state;
-	convert(r, "1001", 10);
-	convert(r, "1002", 10);
-	convert(r, "1003", 10);
-	report(r, (struct report){ "1004", .at = 20 });
-	bring_to(r, "1001", BC_ORDER_DELIVERED, 20);
-	bring_to(r, "1002", BC_ORDER_REJECTED, 30);
-	struct bc_store_op *op = purge(r, 100, 30, 0, 10);
-	assert_int_equal(op->out.purge.tokens, 1);
-	assert_text(get(r, "1001")->token, NULL);
-	assert_true(get(r, "1001")->has_token_hash);
-	assert_text(get(r, "1002")->token, "token-1002");
-	assert_text(get(r, "1003")->token, "token-1003");
-	op = purge(r, 100, 31, 30, 10);
-	assert_int_equal(op->out.purge.tokens, 1);
-	assert_int_equal(op->out.purge.orders, 2);
-	assert_null(get(r, "1001"));
-	assert_null(get(r, "1004"));
-	assert_counts(r, "pending=1 rejected=1");
-	/* a deleted order's token is free again */
-	report(r, (struct report){ "1005", "token-1001", .at = 100 });
-	assert_int_equal(state_of(r, "1005"), BC_ORDER_PENDING);
-	assert_int_equal(story(r, "1005")->out.story.attempt_count, 0);
-}
-
-static void what_waits_or_is_sent_is_never_deleted(void **state)
-{
-	struct rig *r = *state;
-	convert(r, "1001", 10);
-	convert(r, "1002", 10);
-	bring_to(r, "1002", BC_ORDER_SENDING, 20);
-	struct bc_store_op *op = purge(r, 5000, 5000, 5000, 10);
-	assert_int_equal(op->out.purge.orders, 0);
-	assert_int_equal(op->out.purge.tokens, 0);
-	assert_counts(r, "pending=1 sending=1");
-}
-
-static void a_purge_keeps_its_limit_and_says_that_there_is_more(void **state)
-{
-	struct rig *r = *state;
-	char name[16];
-	for (int i = 0; i < 100; i++) {
-		snprintf(name, sizeof(name), "c%d", i);
-		put_click(r, (struct click){ name, name, .at = 10, .ttl = 5 });
-		report(r, (struct report){ name, .at = 10 });
-	}
-	struct bc_store_op *op = purge(r, 50, 50, 50, 70);
-	assert_int_equal(op->out.purge.clicks, 70);
-	assert_int_equal(op->out.purge.orders, 70);
-	assert_true(op->out.purge.more);
-	op = purge(r, 50, 50, 50, 70);
-	assert_int_equal(op->out.purge.clicks, 30);
-	assert_int_equal(op->out.purge.orders, 30);
-	assert_false(op->out.purge.more);
-	assert_counts(r, "");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -353,12 +236,6 @@ int main(void)
 		STORE_TEST(counts_and_lanes_are_the_same_after_a_restart),
 		STORE_TEST(meta_values_are_kept_by_key),
 		STORE_TEST(a_probe_writes),
-		STORE_TEST(expired_clicks_are_deleted),
-		STORE_TEST(pending_past_its_deadline_expires),
-		STORE_TEST(nothing_expires_while_a_lane_stands),
-		STORE_TEST(final_orders_lose_their_token_and_then_go),
-		STORE_TEST(what_waits_or_is_sent_is_never_deleted),
-		STORE_TEST(a_purge_keeps_its_limit_and_says_that_there_is_more),
 	};
 	return RUN_EACH_ENGINE(tests);
 }

@@ -292,7 +292,7 @@ def test_check_names_a_partner_that_is_not_there(shop):
 
 def test_check_names_a_name_that_is_not_found(shop):
     got = shop.cli("check", SOVENDUS_BASE_URL="https://no-such-host.invalid/ext")
-    assert got.code == FAILED and re.search(r"wrong +name look-up", got.out)
+    assert got.code == UNREACHABLE and re.search(r"wrong +name look-up", got.out)
 
 
 def test_check_works_without_a_daemon_and_says_so(daemons):

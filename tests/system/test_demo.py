@@ -131,7 +131,7 @@ def test_the_request_to_the_partner_is_shown_byte_for_byte(walked, line):
     r"attempt 2, [^\n]*: no answer [^\n]*, unknown",
     r"attempt 3, [^\n]*: 200 [^\n]*, delivered",
     r"✓ its first attempt stands as unknown",
-    r"✓ the partner's books have each of these tokens, once",
+    r"✓ the partner's books have each of these tokens once, and the test token of step 6",
     r"✓ the token that came with order 100051 is in no file of the store",
 ])
 def test_it_shows_what_was_seen(walked, seen):

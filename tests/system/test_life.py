@@ -389,3 +389,24 @@ def test_no_core_dump_and_no_look_at_its_memory(daemons):
     assert core.split()[4:6] == ["0", "0"]
     if os.geteuid() != 0:  # what may not be dumped belongs to root under /proc
         assert os.stat(f"/proc/{shop.pid}/environ").st_uid == 0
+
+
+def test_the_hash_key_can_be_changed_when_the_former_one_is_named(daemons, unique):
+    former, new = "former-hash-key-000", "another-hash-key-000"
+    shop = daemons(BACKCHANNEL_HASH_KEY=former)
+    session, used = unique.session(), unique.token()
+    shop.click(token=unique.token(), session=session)
+    shop.order("before", wait="5s", token=used)
+    shop.stop()
+    shop.settings["BACKCHANNEL_HASH_KEY"] = new
+    shop.spawn()
+    assert shop.wait_exit() == 1
+    assert "another hash key" in shop.log_text() and "hash.key_previous" in shop.log_text()
+    shop.settings["BACKCHANNEL_HASH_KEY_PREVIOUS"] = former
+    shop.start()
+    assert shop.order("after", wait="5s", session=session).json["state"] == "delivered"
+    assert shop.order("again", token=used).json["reason"] == "click used by order before"
+    shop.stop()
+    del shop.settings["BACKCHANNEL_HASH_KEY_PREVIOUS"]
+    shop.start()  # from now on the store answers to the new one
+    assert shop.story("after")["state"] == "delivered"
