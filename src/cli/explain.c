@@ -180,7 +180,8 @@ static void tell_click(const struct teller *t)
 	if (id[0])
 		printf("%s", id);
 	else if (hash[0])
-		printf("named by its token");
+		printf(bc_json_text(click, "captured_at")[0] ? "its id is cleared by now"
+							     : "named by its token");
 	else
 		printf("not known%s", json_is_true(json_object_get(click, "by_session"))
 					      ? "; a session was named"

@@ -251,15 +251,15 @@ static void keep_record(struct bc_lane_record **kept, struct bc_lane_record **ot
 void sq_counts_settle(struct sq *e)
 {
 	each_count(e, settle);
-	for (struct sq_lane *l = e->counts.lanes; l < e->counts.lanes + e->counts.lane_count; l++)
-		keep_record(&l->record, &l->durable_record);
+	for (uint32_t i = 0; i < e->counts.lane_count; i++)
+		keep_record(&e->counts.lanes[i].record, &e->counts.lanes[i].durable_record);
 }
 
 void sq_counts_restore(struct sq *e)
 {
 	each_count(e, restore);
-	for (struct sq_lane *l = e->counts.lanes; l < e->counts.lanes + e->counts.lane_count; l++)
-		keep_record(&l->durable_record, &l->record);
+	for (uint32_t i = 0; i < e->counts.lane_count; i++)
+		keep_record(&e->counts.lanes[i].durable_record, &e->counts.lanes[i].record);
 }
 
 void sq_counts_finish(struct sq *e)

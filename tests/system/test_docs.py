@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: MIT
+"""The tables of the documentation and the source say the same, in both directions: log events,
+metrics, routes, problem types, lane and order states, reasons, settings; and every link leads
+somewhere, every test that is named as a proof exists."""
+import pathlib
+import re
+
+import pytest
+
+import daemon
+from doc_shell import ROOT, blocks
+
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in
+               [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+SOURCES = sorted(path for folder in ("src", "sandbox") for path in (ROOT / folder).rglob("*.c"))
+
+
+def read(page):
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def source(path):
+    return (ROOT / "src" / path).read_text(encoding="utf-8")
+
+
+def section(page, heading):
+    """The text below a heading, to the next of its level or above."""
+    level, text = heading.split(" ", 1)[0], read(page)
+    start = text.index(f"\n{heading}\n") + len(heading) + 2
+    end = re.search(rf"^#{{1,{len(level)}}} ", text[start:], re.M)
+    return text[start:start + end.start()] if end else text[start:]
+
+
+def table(page, heading):
+    """The rows of the first table below a heading, as lists of cells."""
+    lines = section(page, heading).splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("|--"))
+    rows = []
+    for line in lines[first + 1:]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
+    return rows
+
+
+def first_words(rows):
+    """What stands in backquotes at the head of each row."""
+    return [re.match(r"`([^`]+)`", row[0])[1] for row in rows]
+
+
+def same(shown, real):
+    assert len(shown) == len(set(shown)), "a row stands twice"
+    missing, invented = sorted(set(real) - set(shown)), sorted(set(shown) - set(real))
+    assert not missing, "in the source, and not in the documentation"
+    assert not invented, "in the documentation, and not in the source"
+
+
+# --- operation.md against the source -------------------------------------------------------------
+
+def log_calls():
+    """{event: levels} of every call that logs."""
+    found = {}
+    for path in SOURCES:
+        text = path.read_text(encoding="utf-8")
+        if path.parts[-2:] == ("base", "log.c"):
+            continue
+        for call in re.finditer(r"\bbc_log_(at|error|warning|info|debug)\(", text):
+            head = text[call.end():call.end() + 220]
+            head = head[:re.search(r"BC_L[A-Z0-9]*\(", head).start()]
+            events = re.findall(r'"([a-z_]+\.[a-z_]+)"', head)
+            assert events, f"{path}: which event is this? {head}"
+            levels = {call[1]} if call[1] != "at" else set(
+                name.lower() for name in re.findall(r"BC_LOG_([A-Z]+)", head))
+            for event in events:
+                found.setdefault(event, set()).update(levels)
+    return found
+
+
+def test_every_log_event_has_a_row_with_its_level_and_every_row_is_one():
+    rows = table("docs/operation.md", "## Log")
+    real = log_calls()
+    same(first_words(rows), real)
+    for row in rows:
+        shown = set(re.findall(r"error|warning|info|debug", row[1]))
+        assert shown == real[row[0].strip("`")], row
+        assert row[2], f"{row[0]} means nothing"
+
+
+def test_every_metric_has_a_row_with_its_type_and_labels_and_every_row_is_one():
+    text = source("daemon/metrics.c")
+    real = dict(re.findall(r'family\(p, "(\w+)", "(\w+)"', text))
+    rows = table("docs/operation.md", "## Metrics")
+    same(first_words(rows), [f"backchannel_{name}" for name in real])
+    for name, kind, labels, meaning in rows:
+        short = name.strip("`").removeprefix("backchannel_")
+        assert kind == real[short] and len(meaning) > 10
+        used = set(re.findall(r"(\w+)=", " ".join(
+            re.findall(rf'"backchannel_{short}\{{(.*?)\}}', text))))
+        shown = set(re.findall(r"`(\w+)`", re.sub(r":[^:]*?(?=, `\w+`:|$)", "", labels)))
+        assert used == shown, f"{name} has the labels {used}"
+
+
+def test_the_metrics_of_a_running_daemon_are_those_of_the_page(shop):
+    printed = set(re.findall(r"^# TYPE (\w+)", shop.get("/metrics").text, re.M))
+    same(first_words(table("docs/operation.md", "## Metrics")), printed)
+
+
+def test_every_route_has_a_row_and_every_row_is_one():
+    real = [f"{method} {path}" for method, path in
+            re.findall(r'^\t\{ "([A-Z]+)", "(/[^"]*)", \w+', source("daemon/api.c"), re.M)]
+    assert len(real) > 5
+    rows = table("docs/operation.md", "## HTTP API")
+    same(first_words(rows), real)
+    open_ones = set(re.findall(r'"(/\w+)", \w+, true \}', source("daemon/api.c")))
+    assert open_ones == {row[0].strip("`").split()[1] for row in rows if "no API token" in row[1]}
+
+
+def test_every_field_that_the_api_reads_is_named():
+    rows = " ".join(" ".join(row) for row in table("docs/operation.md", "## HTTP API"))
+    for path in ("daemon/api.c", "daemon/api_clicks.c", "daemon/api_orders.c"):
+        for name in re.findall(r'call_(?:field|number|query|query_duration)\(call, "(\w+)"', source(path)):
+            assert re.search(rf"\b{name}\b", rows), name
+
+
+def test_every_problem_type_has_a_row_with_its_status_and_every_row_is_one():
+    real = dict(re.findall(r'"(urn:backchannel:[\w-]+)", "[^"]+",\s+(\d+) \}',
+                           source("daemon/problem.c")))
+    rows = table("docs/operation.md", "### Problems")
+    same(first_words(rows), real)
+    for row in rows:
+        assert row[1] == real[row[0].strip("`")]
+
+
+def test_every_lane_state_and_order_state_has_a_row_and_every_row_is_one():
+    lanes = re.findall(r'\[BC_LANE_\w+\] = "(\w+)"', source("core/lanes.c"))
+    same(first_words(table("docs/operation.md", "## Lanes")), lanes)
+    orders = re.findall(r'\[BC_ORDER_\w+\] = "(\w+)"', source("store/names.c"))
+    same(first_words(table("docs/operation.md", "## Orders")), orders)
+
+
+# --- troubleshooting.md against the guide and the source -----------------------------------------
+
+def test_every_reason_of_an_order_without_a_click_has_a_row():
+    real = re.findall(r'#define BC_REASON_\w+\s+"([^"]+)"', source("store/rules.h"))
+    assert real
+    shown = first_words(table("docs/troubleshooting.md", "## No click"))
+    same([reason.removesuffix("X") for reason in shown],
+         [reason for reason in real if reason != "deadline passed"])
+
+
+def test_every_answer_of_the_guide_has_a_row():
+    rows = table("docs/troubleshooting.md", "## What Sovendus answered")
+    shown = " ".join(row[0] for row in rows)
+    for answer in ("200", "403", "404", "405", "422 `External product id not found.`",
+                   "422 `Invalid API parameters.`", "422 `Token not found.`", "500", "no answer"):
+        assert answer in shown
+
+
+def test_the_messages_of_the_table_are_those_that_the_program_reads():
+    rules = source("protocol/sovendus.c")
+    for message in re.findall(r'\.message = "([^"]+)"', rules):
+        assert f"`{message}.`" in read("docs/troubleshooting.md")
+
+
+def test_each_of_the_21_traps_has_its_row():
+    rows = table("docs/troubleshooting.md", "## The traps of the guide")
+    assert [row[0] for row in rows] == [str(n) for n in range(1, 22)]
+    assert all(row[1] and row[2] for row in rows)
+
+
+# --- all pages -----------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    """Every setting's name, as the program's own reference has it."""
+    home = tmp_path_factory.mktemp("reference")
+    printed = daemon.run(["config", "reference"], daemon.clean_environment(home), home)
+    assert printed.code == 0
+    return printed.out
+
+
+def prose(page):
+    """A page without its blocks."""
+    return re.sub(r"^```.*?^```$", "", read(page), flags=re.M | re.S)
+
+
+def names_of(settings):
+    names = set(re.findall(r"^\| `([a-z_.]+)`", settings, re.M))
+    variables = set(re.findall(r"\b(?:BACKCHANNEL|SOVENDUS)_[A-Z_]+", settings))
+    return names, variables | {f"{variable}_FILE" for variable in variables}
+
+
+NO_SETTINGS = re.compile(r"\.(?:md|c|h|py|db|conf|key|svg|pc|txt|so|a)$")
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "docs/settings.md"])
+def test_every_setting_that_a_page_names_exists(page, settings):
+    names, variables = names_of(settings)
+    sections = {name.split(".")[0] for name in names if "." in name}
+    for word in re.findall(r"`([a-z]+\.[a-z_]+)(?: = [^`]*)?`", prose(page)):
+        if word in log_calls():
+            continue
+        if word.split(".")[0] in sections and not NO_SETTINGS.search(word):
+            assert word in names, f"{page}: there is no setting {word}"
+    known = variables | {"BACKCHANNEL_BIN"}
+    for word in re.findall(r"\b(?:BACKCHANNEL|SOVENDUS)_[A-Z_]+\b", read(page)):
+        assert word in known, f"{page}: there is no variable {word}"
+
+
+def anchors(page):
+    """What GitHub makes of a page's headings."""
+    found = set()
+    for heading in re.findall(r"^#+ (.+)$", prose(page), re.M):
+        found.add(re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-"))
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_of_a_page_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if re.match(r"\w+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (ROOT / page).parent / path if path else ROOT / page
+        assert there.exists(), f"{page}: {target}"
+        if anchor and there.suffix == ".md":
+            assert anchor in anchors(there.resolve().relative_to(ROOT).as_posix()), f"{page}: {target}"
+
+
+def test_every_page_stands_in_the_index():
+    index = read("docs/README.md")
+    for page in PAGES:
+        path = pathlib.PurePosixPath(page)
+        if path.parts[0] == "docs" and path.name != "README.md" and len(path.parts) == 2:
+            assert f"({path.name})" in index, page
+
+
+def test_every_test_that_is_named_as_a_proof_exists():
+    tests = {}
+    for path in (ROOT / "tests" / "system").glob("test_*.py"):
+        for name in re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.M):
+            tests.setdefault(name, set()).add(path.stem)
+    rows = table("README.md", "## What the guide's sample leaves open")
+    for row in rows:
+        named = re.findall(r"`(test_\w+)`", row[2])
+        assert named, f"nothing proves {row[0]}"
+        for name in named:
+            assert name in tests, f"there is no test {name}"
+        for module in re.findall(r"\[(test_\w+)\]", row[2]):
+            assert any(module in tests[name] for name in named)
+
+
+def test_the_readme_is_short():
+    assert len(read("README.md").splitlines()) <= 220
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_fence_of_a_page_is_closed_and_named(page):
+    fences = re.findall(r"^```.*$", read(page), re.M)
+    assert len(fences) % 2 == 0
+    assert all(fence != "```" for fence in fences[::2]), "a block names its language"
+    assert len(blocks(page)) == len(fences) // 2
