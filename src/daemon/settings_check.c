@@ -35,6 +35,30 @@ static int refuse(struct bc_err *err, const char *text, const char *hint)
 	return BC_EINVAL;
 }
 
+static int parse_url(struct bc_str text, CURLU **ret_url, struct bc_err *err)
+{
+	bc_autofree char *copy = bc_str_dup(text);
+	CURLU *url = copy ? curl_url() : NULL;
+	CURLUcode rc;
+
+	if (!url)
+		return bc_err_nomem(err);
+	rc = curl_url_set(url, CURLUPART_URL, copy, CURLU_NON_SUPPORT_SCHEME);
+	if (rc == CURLUE_OK) {
+		*ret_url = url;
+		return 0;
+	}
+	curl_url_cleanup(url);
+	if (rc == CURLUE_OUT_OF_MEMORY)
+		return bc_err_nomem(err);
+	return refuse(err, "is no URL", "write it in full, such as https://host.example/path");
+}
+
+static void free_url(CURLU **url)
+{
+	curl_url_cleanup(*url);
+}
+
 /* --- addresses ------------------------------------------------------------------------------- */
 
 bool bc_setting_split_listen(struct bc_str text, struct bc_str *ret_host, struct bc_str *ret_port)
@@ -92,6 +116,24 @@ static int check_unix(struct bc_str path, struct bc_err *err)
 	return 0;
 }
 
+/* What one can listen on must also make the URL under which the command line finds it. */
+static int check_reachable(struct bc_str host, struct bc_err *err)
+{
+	bool v6 = memchr(host.ptr, ':', host.len) != NULL;
+	char text[300];
+	CURLU *url = NULL;
+	snprintf(text, sizeof(text), v6 ? "http://[%.*s]:1" : "http://%.*s:1", (int)host.len,
+		 host.ptr);
+	int result = host.len > 255 ? BC_EINVAL : parse_url(bc_str_of(text), &url, NULL);
+	if (result == BC_ENOMEM)
+		return bc_err_nomem(err);
+	if (result)
+		return refuse(err, "is no address to listen on",
+			      "write host:port, [IPv6]:port or unix:PATH, such as 127.0.0.1:8787");
+	free_url(&url);
+	return 0;
+}
+
 int bc_setting_check_listen(struct bc_str text, struct bc_err *err)
 {
 	struct bc_str host, port;
@@ -104,7 +146,7 @@ int bc_setting_check_listen(struct bc_str text, struct bc_err *err)
 			      "write host:port, [IPv6]:port or unix:PATH, such as 127.0.0.1:8787");
 	if (bc_parse_u64(port, &number) || number > 65535)
 		return refuse(err, "has no port from 0 to 65535", "write it as in 127.0.0.1:8787");
-	return 0;
+	return check_reachable(host, err);
 }
 
 int bc_setting_check_host(struct bc_str text, struct bc_err *err)
@@ -117,30 +159,6 @@ int bc_setting_check_host(struct bc_str text, struct bc_err *err)
 }
 
 /* --- URLs ------------------------------------------------------------------------------------ */
-
-static int parse_url(struct bc_str text, CURLU **ret_url, struct bc_err *err)
-{
-	bc_autofree char *copy = bc_str_dup(text);
-	CURLU *url = copy ? curl_url() : NULL;
-	CURLUcode rc;
-
-	if (!url)
-		return bc_err_nomem(err);
-	rc = curl_url_set(url, CURLUPART_URL, copy, CURLU_NON_SUPPORT_SCHEME);
-	if (rc == CURLUE_OK) {
-		*ret_url = url;
-		return 0;
-	}
-	curl_url_cleanup(url);
-	if (rc == CURLUE_OUT_OF_MEMORY)
-		return bc_err_nomem(err);
-	return refuse(err, "is no URL", "write it in full, such as https://host.example/path");
-}
-
-static void free_url(CURLU **url)
-{
-	curl_url_cleanup(*url);
-}
 
 static void free_part(char **part)
 {
