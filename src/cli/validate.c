@@ -26,6 +26,17 @@ static void print_row(const char *token, enum bc_token_kind kind, const struct o
 	putchar('\n');
 }
 
+/* An argument that is no UTF-8 is no JSON text either: its odd bytes are shown as "?". */
+static json_t *row_json(char *token, enum bc_token_kind kind, bool valid)
+{
+	json_t *text = json_string(token);
+	for (char *c = token; !text && *c; c++)
+		if (*c & 0x80)
+			*c = '?';
+	return json_pack("{s:o, s:s, s:b}", "token", text ? text : json_string(token), "kind",
+			 bc_token_kind_name(kind), "valid", valid);
+}
+
 static enum bc_exit run(const struct bc_invocation *in)
 {
 	const struct options *o = in->options;
@@ -36,10 +47,7 @@ static enum bc_exit run(const struct bc_invocation *in)
 		bool valid = passes(kind, o);
 		all &= valid;
 		if (in->json)
-			json_array_append_new(list,
-					      json_pack("{s:s%, s:s, s:b}", "token", in->argv[i],
-							strlen(in->argv[i]), "kind",
-							bc_token_kind_name(kind), "valid", valid));
+			json_array_append_new(list, row_json(in->argv[i], kind, valid));
 		else
 			print_row(in->argv[i], kind, o);
 	}

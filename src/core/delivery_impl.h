@@ -96,7 +96,6 @@ int lane_init(struct lane *lane, struct bc_delivery *d, const struct bc_product 
 	      struct bc_err *err);
 void lane_finish(struct lane *lane);
 bool lane_sends(const struct lane *lane);
-void lane_enter(struct lane *lane, enum bc_lane_state state, const char *reason, const char *hint);
 void lane_throttle(struct lane *lane, uint64_t wait_ms);
 /* The conversion met a suspect answer: holds it and tests the lane, or puts it back. */
 void lane_suspect(struct lane *lane, struct job *job, const struct bc_partner_verdict *verdict);

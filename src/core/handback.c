@@ -3,6 +3,7 @@
 #include "core/handback.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -25,8 +26,10 @@ static int send_request(struct bc_handback *h, struct bc_http_client *client,
 			const struct bc_shop_config *config, bc_http_done *done, void *ctx,
 			struct bc_err *err)
 {
-	BC_ASSERT(strcmp(h->request.content_type, "application/json") == 0);
-	h->headers[0] = "Content-Type: application/json";
+	int n = snprintf(h->content_type, sizeof(h->content_type), "Content-Type: %s",
+			 h->request.content_type);
+	BC_ASSERT(n > 0 && (size_t)n < sizeof(h->content_type));
+	h->headers[0] = h->content_type;
 	h->headers[1] = NULL;
 	struct bc_http_exchange exchange = {
 		.method = h->request.method,

@@ -12,6 +12,7 @@
 struct bc_handback {
 	const struct bc_product *product; /* borrowed */
 	struct bc_partner_request request;
+	char content_type[96];
 	const char *headers[2];
 	struct bc_http_call *call; /* under way, or NULL */
 };

@@ -43,7 +43,8 @@ void lane_publish(struct lane *lane)
 	pthread_mutex_unlock(&d->status_lock);
 }
 
-void lane_enter(struct lane *lane, enum bc_lane_state state, const char *reason, const char *hint)
+static void lane_enter(struct lane *lane, enum bc_lane_state state, const char *reason,
+		       const char *hint)
 {
 	enum bc_lane_state from = lane->state;
 	lane->state = state;

@@ -12,7 +12,7 @@ int bc_json_set_time(json_t *object, const char *key, uint64_t wall_ms)
 	return json_object_set_new(object, key, json_string(bc_time_format(wall_ms, text)));
 }
 
-int bc_json_set_str(json_t *object, const char *key, struct bc_str value)
+static int set_str(json_t *object, const char *key, struct bc_str value)
 {
 	if (!value.ptr)
 		return 0;
@@ -29,7 +29,7 @@ static int set_conversion(json_t *j, const struct bc_order *o)
 	char lane[BC_LANE_NAME_BYTES];
 	if (o->state == BC_ORDER_UNATTRIBUTED)
 		return 0;
-	int bad = bc_json_set_str(j, "product", o->product);
+	int bad = set_str(j, "product", o->product);
 	bad |= set_cstr(j, "lane", bc_lane_name(o->partner, o->product, lane));
 	bad |= set_cstr(j, "kind", o->is_test ? "test" : "production");
 	bad |= json_object_set_new(j, "attempt_count", json_integer(o->attempts));
@@ -45,12 +45,12 @@ json_t *bc_order_json(const struct bc_order *o)
 	json_t *j = json_object();
 	if (!j)
 		return NULL;
-	int bad = bc_json_set_str(j, "order", o->order);
+	int bad = set_str(j, "order", o->order);
 	bad |= set_cstr(j, "state", bc_order_state_name(o->state));
-	bad |= bc_json_set_str(j, "reason", o->reason);
+	bad |= set_str(j, "reason", o->reason);
 	bad |= set_conversion(j, o);
-	bad |= bc_json_set_str(j, "amount", o->amount);
-	bad |= bc_json_set_str(j, "currency", o->currency);
+	bad |= set_str(j, "amount", o->amount);
+	bad |= set_str(j, "currency", o->currency);
 	bad |= bc_json_set_time(j, "created_at", o->created_ms);
 	bad |= bc_json_set_time(j, "updated_at", o->updated_ms);
 	bad |= bc_json_set_time(j, "finished_at", o->finished_ms);
@@ -95,7 +95,7 @@ static json_t *attempt_json(const struct bc_attempt *a)
 	bad |= json_object_set_new(j, "duration_ms", json_integer((json_int_t)a->duration_ms));
 	bad |= json_object_set_new(
 		j, "error", a->error.ptr ? json_stringn(a->error.ptr, a->error.len) : json_null());
-	bad |= bc_json_set_str(j, "key_fingerprint", a->key_fingerprint);
+	bad |= set_str(j, "key_fingerprint", a->key_fingerprint);
 	if (!bad)
 		return j;
 	json_decref(j);

@@ -21,7 +21,5 @@ BC_MUST_CHECK json_t *bc_lane_json(const struct bc_lane_status *lane,
 
 /* Sets key to the time unless it is 0. 0 or -1, as jansson. */
 int bc_json_set_time(json_t *object, const char *key, uint64_t wall_ms);
-/* Sets key unless the slice is absent. */
-int bc_json_set_str(json_t *object, const char *key, struct bc_str value);
 
 #endif

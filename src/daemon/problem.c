@@ -42,11 +42,6 @@ int bc_problem_status(enum bc_problem problem)
 	return rows[problem].status;
 }
 
-const char *bc_problem_type(enum bc_problem problem)
-{
-	return rows[problem].type;
-}
-
 enum bc_problem bc_problem_of(int code)
 {
 	for (size_t i = 0; i < BC_COUNT(codes); i++)

@@ -23,8 +23,6 @@ enum bc_problem {
 
 extern const char bc_problem_content_type[];
 int bc_problem_status(enum bc_problem problem);
-/* "urn:backchannel:bad-token" */
-const char *bc_problem_type(enum bc_problem problem);
 /* The problem that tells an error code. */
 enum bc_problem bc_problem_of(int code);
 

@@ -128,11 +128,3 @@ struct bc_tree_node *bc_tree_first(const struct bc_tree *t)
 		node = node->left;
 	return node;
 }
-
-struct bc_tree_node *bc_tree_last(const struct bc_tree *t)
-{
-	struct bc_tree_node *node = t->root;
-	while (node && node->right)
-		node = node->right;
-	return node;
-}

@@ -33,6 +33,5 @@ struct bc_tree_node *bc_tree_after(const struct bc_tree *t, const struct bc_tree
 /* The last item before key. */
 struct bc_tree_node *bc_tree_before(const struct bc_tree *t, const struct bc_tree_node *key);
 struct bc_tree_node *bc_tree_first(const struct bc_tree *t);
-struct bc_tree_node *bc_tree_last(const struct bc_tree *t);
 
 #endif

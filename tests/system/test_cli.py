@@ -514,3 +514,10 @@ def test_an_order_id_forges_no_log_line(daemons, unique):
     assert not [line for line in shop.log_text().splitlines() if line.startswith("forged")
                 or re.match(r"\S+ +ERROR", line)]
     assert all(re.match(r"\d{4}-\d\d-\d\dT", line) for line in shop.log_text().split("\n") if line)
+
+
+def test_validate_answers_for_each_argument_even_one_that_is_no_utf8(bare):
+    got = bare("validate", "--json", "good-token-1", "bad\udcff")
+    assert got.code == FAILED
+    assert [(row["token"], row["kind"]) for row in got.json] == [
+        ("good-token-1", "production"), ("bad?", "invalid")]
