@@ -73,8 +73,10 @@ static void count_fault(struct bc_store_stats *stats, const struct bc_engine_fau
 	stats->commit_errors++;
 	if (fault->reach >= BC_REACH_WRITES)
 		stats->writable = false;
-	if (fault->reach == BC_REACH_FINAL)
+	if (fault->reach == BC_REACH_FINAL && !stats->broken) {
 		stats->broken = true;
+		stats->broken_err = fault->err;
+	}
 }
 
 /* --- operations ---------------------------------------------------------------------------- */

@@ -28,6 +28,13 @@ struct bc_engine {
 	const char *name; /* the url's scheme: "sqlite" */
 	const char *help; /* one line for docs and `config show` */
 
+	/* rollback undoes nothing, so apply returns 0 always: what fails in it fails that operation
+	 * alone. */
+	bool undoes_nothing;
+
+	/* Optional. Is rest one that open can understand? Looks at the text only; any thread. */
+	int (*check)(const char *rest, struct bc_err *err);
+
 	/* Required. rest: the url behind "name:". On the opener's thread; every other entry runs on
 	 * the store's. */
 	int (*open)(const char *rest, const struct bc_clock *clock, void **ret_engine,
@@ -44,8 +51,7 @@ struct bc_engine {
 
 	/* Required. Fills op->result (domain results such as BC_ENOENT, BC_ESTATE included),
 	 * op->err, op->out, which come in cleared; op->in was checked (bc_rule_check). Returns 0,
-	 * or the fault's code when the transaction must be rolled back. An engine whose rollback
-	 * undoes nothing must return 0 always. */
+	 * or the fault's code when the transaction must be rolled back. */
 	int (*apply)(void *engine, struct bc_store_op *op, struct bc_engine_fault *fault);
 
 	/* Optional. House-keeping between batches, after their answers left: checkpoints and the
@@ -56,9 +62,13 @@ struct bc_engine {
 
 extern const struct bc_engine bc_engine_sqlite;
 extern const struct bc_engine bc_engine_memory;
+extern const struct bc_engine bc_engine_faults; /* named "fault" */
 
 /* Every engine built in, ended by NULL. */
 extern const struct bc_engine *const bc_engines[];
+
+/* The engine that a url names, and in ret_rest what its open gets; or NULL. */
+const struct bc_engine *bc_engine_find(const char *url, const char **ret_rest);
 
 /* bc_store_open for an engine that is not among them: wrappers and tests. options->url is what
  * open gets as rest. */

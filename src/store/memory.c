@@ -137,7 +137,8 @@ static int read_due(struct mem *m, struct bc_store_op *op)
 	op->out.lease.orders = orders;
 	for (; rec && op->out.lease.count < most && rec->o.due_ms <= in->now_ms;
 	     rec = mem_order_due(m, rec, in->partner, in->product)) {
-		if (bc_rule_is_past(&rec->o, lane, in->now_ms))
+		if (bc_rule_is_past(&rec->o, lane, in->now_ms) ||
+		    bc_rule_is_excepted(op, rec->o.order))
 			continue;
 		if (mem_copy_order(&rec->o, op->arena, &orders[op->out.lease.count]))
 			return BC_ENOMEM;
@@ -185,9 +186,14 @@ static int requeue(struct mem *m, struct bc_store_op *op)
 	if (in->order.ptr)
 		return bc_rule_requeue(&mem_rows, m, op);
 	struct mem_order *rec = mem_order_below(m, in->select.before_row);
+	uint32_t left = bc_rule_requeue_look(&in->select);
 	for (; rec; rec = mem_order_below(m, rec->o.row)) {
 		struct bc_order order = rec->o;
-		if (order.created_ms < in->select.since_ms ||
+		if (left-- == 0) {
+			op->out.changed.next_before_row = order.row + 1;
+			return 0;
+		}
+		if (!bc_rule_selects(&in->select, &order) ||
 		    !bc_rule_requeues(&order, in->select.state))
 			continue;
 		if (in->select.limit && op->out.changed.count == in->select.limit) {
@@ -202,28 +208,43 @@ static int requeue(struct mem *m, struct bc_store_op *op)
 	return 0;
 }
 
+/* The next order that is named, from rec on; NULL: there are no more, or, if left is 0, none may be
+ * looked at: op says where to go on. */
+static struct mem_order *next_named(struct mem *m, struct bc_store_op *op, struct mem_order *rec,
+				    uint32_t *left)
+{
+	for (; rec; rec = mem_order_below(m, rec->o.row)) {
+		if (*left == 0) {
+			op->out.list.next_before_row = rec->o.row + 1;
+			return NULL;
+		}
+		(*left)--;
+		if (bc_rule_selects(&op->in.list.select, &rec->o))
+			return rec;
+	}
+	return NULL;
+}
+
 static int list_orders(struct mem *m, struct bc_store_op *op)
 {
 	const struct bc_order_selector *select = &op->in.list.select;
-	uint32_t limit = bc_rule_list_limit(select), count = 0;
-	struct bc_order *orders = bc_arena_alloc(op->arena, limit * sizeof(*orders));
-	struct mem_order *rec = mem_order_below(m, select->before_row);
-	if (!orders)
+	__typeof__(op->out.list) *out = &op->out.list;
+	uint32_t limit = select->count_only ? UINT32_MAX : bc_rule_list_limit(select);
+	uint32_t left = BC_LOOK_ROWS_MAX;
+	if (!select->count_only)
+		out->orders = bc_arena_alloc(op->arena, limit * sizeof(*out->orders));
+	if (!select->count_only && !out->orders)
 		return BC_ENOMEM;
-	op->out.list.orders = orders;
-	for (; rec; rec = mem_order_below(m, rec->o.row)) {
-		if (rec->o.created_ms < select->since_ms ||
-		    (select->state != BC_ORDER_STATE_ANY && (int)rec->o.state != select->state))
-			continue;
-		if (count == limit) {
-			op->out.list.next_before_row = orders[count - 1].row;
-			break;
+	struct mem_order *rec = mem_order_below(m, select->before_row);
+	for (; (rec = next_named(m, op, rec, &left)); rec = mem_order_below(m, rec->o.row)) {
+		if (out->count == limit) {
+			out->next_before_row = rec->o.row + 1;
+			return 0;
 		}
-		if (mem_copy_order(&rec->o, op->arena, &orders[count]))
+		if (out->orders && mem_copy_order(&rec->o, op->arena, &out->orders[out->count]))
 			return BC_ENOMEM;
-		count++;
+		out->count++;
 	}
-	op->out.list.count = count;
 	return 0;
 }
 
@@ -276,6 +297,8 @@ static int purge(struct mem *m, struct bc_store_op *op)
 {
 	__typeof__(op->out.purge) *out = &op->out.purge;
 	uint32_t limit = bc_rule_purge_limit(op);
+	out->more = bc_returns_expire(&m->returns, op->in.purge.now_ms, limit) == limit;
+	bc_returns_settle(&m->returns);
 	purge_clicks(m, op, limit);
 	struct mem_order *rec = mem_order_below(m, 0);
 	while (rec) {
@@ -285,8 +308,8 @@ static int purge(struct mem *m, struct bc_store_op *op)
 			return result;
 		rec = mem_order_below(m, row);
 	}
-	out->more = out->clicks == limit || out->cleared == limit || out->orders == limit ||
-		    out->expired == limit;
+	out->more = out->more || out->clicks == limit || out->cleared == limit ||
+		    out->orders == limit || out->expired == limit;
 	return 0;
 }
 
@@ -296,6 +319,12 @@ static int counts(struct mem *m, struct bc_store_op *op)
 {
 	op->out.counts = m->counts;
 	return 0;
+}
+
+static int returns(struct mem *m, struct bc_store_op *op)
+{
+	return bc_returns_tell(&m->returns, op->in.returns.now_ms, op->arena,
+			       &op->out.returns.products, &op->out.returns.count);
 }
 
 static int get_meta(struct mem *m, struct bc_store_op *op)
@@ -331,6 +360,7 @@ static int (*const operations[BC_STORE_KINDS])(struct mem *, struct bc_store_op 
 	[BC_STORE_CANCEL] = cancel,
 	[BC_STORE_PURGE] = purge,
 	[BC_STORE_COUNTS] = counts,
+	[BC_STORE_RETURNS] = returns,
 	[BC_STORE_LANES] = mem_tell_lanes,
 	[BC_STORE_PUT_LANE] = mem_put_lane,
 	[BC_STORE_GET_META] = get_meta,
@@ -352,6 +382,7 @@ static int apply(void *engine, struct bc_store_op *op, struct bc_engine_fault *f
 const struct bc_engine bc_engine_memory = {
 	.name = "memory",
 	.help = "nothing is kept over a restart; for tests and try-outs: memory:",
+	.undoes_nothing = true,
 	.open = mem_open,
 	.close = mem_close,
 	.begin = no_transaction,

@@ -8,6 +8,7 @@
 #define BC_STORE_MEMORY_IMPL_H
 
 #include "store/engine.h"
+#include "store/returns.h"
 #include "store/rules.h"
 #include "store/tree.h"
 
@@ -50,6 +51,7 @@ struct mem {
 	struct mem_lane *lanes; /* owned */
 	uint64_t last_row, last_serial;
 	struct bc_store_counts counts;
+	struct bc_returns returns; /* settled by a purge only: nothing here turns back */
 };
 
 /* memory_items.c */

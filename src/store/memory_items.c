@@ -207,6 +207,10 @@ int mem_save_order(struct mem *m, struct mem_order *rec, const struct bc_order *
 	if (!texts)
 		return BC_ENOMEM;
 	bool is_new = rec->texts == NULL;
+	if (bc_returns_move(&m->returns, is_new ? -1 : (int)rec->o.state, (int)copy.state, &copy)) {
+		free(texts);
+		return BC_ENOMEM;
+	}
 	if (!is_new)
 		m->counts.orders[rec->o.state]--;
 	m->counts.orders[copy.state]++;
@@ -319,6 +323,7 @@ void mem_finish(struct mem *m)
 {
 	struct bc_tree_node *node;
 	mem_finish_lanes(m);
+	bc_returns_finish(&m->returns);
 	while ((node = bc_tree_first(&m->orders_by_row)))
 		mem_delete_order(m, BC_CONTAINER(node, struct mem_order, by_row));
 	while ((node = bc_tree_first(&m->clicks_by_id)))

@@ -107,6 +107,7 @@ static int tell_record(const struct mem_lane *from, struct bc_store_op *op)
 		return BC_ENOMEM;
 	lane->stands = from->record->stands;
 	lane->since_ms = from->record->since_ms;
+	lane->until_ms = from->record->until_ms;
 	return 0;
 }
 

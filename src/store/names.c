@@ -25,6 +25,7 @@ static const struct kind {
 	[BC_STORE_CANCEL] = { "cancel", true },
 	[BC_STORE_PURGE] = { "purge", true },
 	[BC_STORE_COUNTS] = { "counts", false },
+	[BC_STORE_RETURNS] = { "returns", false },
 	[BC_STORE_LANES] = { "lanes", false },
 	[BC_STORE_PUT_LANE] = { "put-lane", true },
 	[BC_STORE_GET_META] = { "get-meta", false },

@@ -23,6 +23,7 @@ static const struct shape {
 	[BC_STORE_GET_ORDER] = { offsetof(struct bc_store_op, in.get_order.order), ORDER | ARENA },
 	[BC_STORE_LIST_ORDERS] = { 0, ARENA },
 	[BC_STORE_CANCEL] = { offsetof(struct bc_store_op, in.cancel.order), ORDER | ARENA },
+	[BC_STORE_RETURNS] = { 0, ARENA },
 	[BC_STORE_LANES] = { 0, ARENA },
 	[BC_STORE_GET_META] = { 0, ARENA },
 };
@@ -104,6 +105,28 @@ int bc_rule_check(const struct bc_store_op *op, struct bc_err *err)
 bool bc_rule_same_text(struct bc_str a, struct bc_str b)
 {
 	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+static bool names_label(struct bc_str wanted, struct bc_str label)
+{
+	return !wanted.ptr || bc_rule_same_text(wanted, label);
+}
+
+bool bc_rule_selects(const struct bc_order_selector *select, const struct bc_order *order)
+{
+	return (select->state == BC_ORDER_STATE_ANY || (int)order->state == select->state) &&
+	       order->created_ms >= select->since_ms &&
+	       (!select->until_ms || order->created_ms < select->until_ms) &&
+	       names_label(select->partner, order->partner) &&
+	       names_label(select->product, order->product) &&
+	       /* Without a click it is in no lane, whatever product it was reported with. */
+	       (order->state != BC_ORDER_UNATTRIBUTED ||
+		!(select->partner.ptr || select->product.ptr));
+}
+
+uint32_t bc_rule_requeue_look(const struct bc_order_selector *select)
+{
+	return select->limit ? BC_LOOK_ROWS_MAX : UINT32_MAX;
 }
 
 uint32_t bc_rule_list_limit(const struct bc_order_selector *select)

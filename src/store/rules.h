@@ -18,13 +18,20 @@
 #define BC_REASON_CLICK_USED	 "click used by order " /* followed by the order */
 #define BC_REASON_DEADLINE	 "deadline passed"
 
-enum { BC_PURGE_ROWS_DEFAULT = 1000, BC_LIST_ROWS_MAX = 1000, BC_BLANK_CLICKS_MAX = 100 };
+enum {
+	BC_PURGE_ROWS_DEFAULT = 1000,
+	BC_LIST_ROWS_MAX = 1000,
+	BC_BLANK_CLICKS_MAX = 100,
+	/* What one list, or one requeue with a limit, looks at: some 10 ms, 20 on a slow disk. */
+	BC_LOOK_ROWS_MAX = 20000
+};
 
 /* How a lane stands: what the last PUT_LANE left. On the heap, one block. */
 struct bc_lane_record {
 	struct bc_str state, reason; /* in texts */
 	bool stands;
 	uint64_t since_ms;	 /* of state */
+	uint64_t until_ms;	 /* as it was put */
 	uint64_t stood_ms;	 /* in all, without the stand that runs */
 	uint64_t stood_since_ms; /* while it stands: of the stand that runs */
 	char texts[];
@@ -90,6 +97,9 @@ BC_MUST_CHECK int bc_rule_requeue(const struct bc_rule_rows *rows, void *e, stru
 BC_MUST_CHECK int bc_rule_lease_only(const struct bc_rule_rows *rows, void *e,
 				     struct bc_store_op *op);
 
+/* lease.except: is it among them? */
+bool bc_rule_is_excepted(const struct bc_store_op *op, struct bc_str order);
+
 /* Leases order, which is due: moves it and records the attempt as unknown. 0 or a fault. */
 BC_MUST_CHECK int bc_rule_lease(const struct bc_rule_rows *rows, void *e,
 				const struct bc_store_op *op, struct bc_order *order);
@@ -103,6 +113,8 @@ void bc_rule_expire(struct bc_order *order, const struct bc_lane_record *lane, u
 bool bc_rule_clears(const struct bc_order *order, uint64_t before_ms);
 BC_MUST_CHECK int bc_rule_clear(const struct bc_rule_rows *rows, void *e, struct bc_order *order);
 
+/* Does the selector name it? Its cursor and its limit aside. */
+bool bc_rule_selects(const struct bc_order_selector *select, const struct bc_order *order);
 /* May a requeue by selector take it? want_state: the selector's. */
 bool bc_rule_requeues(const struct bc_order *order, int want_state);
 bool bc_rule_is_final(enum bc_order_state state);
@@ -128,6 +140,8 @@ void bc_rule_answer(const struct bc_rule_rows *rows, void *e, struct bc_store_op
 
 bool bc_rule_same_text(struct bc_str a, struct bc_str b); /* absent is empty */
 uint32_t bc_rule_list_limit(const struct bc_order_selector *select);
+/* How many rows a requeue by selector looks at. */
+uint32_t bc_rule_requeue_look(const struct bc_order_selector *select);
 uint32_t bc_rule_purge_limit(const struct bc_store_op *op);
 
 #endif

@@ -62,6 +62,7 @@ struct bc_lane_record *bc_rule_put_lane(const struct bc_lane_record *before,
 	} else if (!after.stands && in->stands) {
 		after.stood_since_ms = in->now_ms;
 	}
+	after.until_ms = in->until_ms;
 	after.state = in->state;
 	after.reason = in->reason;
 	after.stands = in->stands;
@@ -121,7 +122,8 @@ static struct bc_order *answered(struct bc_store_op *op, uint32_t *ret_count)
 		*ret_count = op->out.lease.count;
 		return op->out.lease.orders;
 	case BC_STORE_LIST_ORDERS:
-		*ret_count = op->out.list.count;
+		/* One that only counts has none. */
+		*ret_count = op->out.list.orders ? op->out.list.count : 0;
 		return op->out.list.orders;
 	default:
 		*ret_count = 0;

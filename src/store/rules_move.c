@@ -131,6 +131,14 @@ static const struct bc_lane_record *lane_of(const struct bc_rule_rows *rows, voi
 	return rows->find_lane(e, order->partner, order->product);
 }
 
+bool bc_rule_is_excepted(const struct bc_store_op *op, struct bc_str order)
+{
+	for (uint32_t i = 0; i < op->in.lease.except_count; i++)
+		if (bc_rule_same_text(op->in.lease.except[i], order))
+			return true;
+	return false;
+}
+
 int bc_rule_lease_only(const struct bc_rule_rows *rows, void *e, struct bc_store_op *op)
 {
 	struct bc_order *order = bc_arena_alloc(op->arena, sizeof(*order));

@@ -118,6 +118,7 @@ static int (*const operations[BC_STORE_KINDS])(struct sq *, struct bc_store_op *
 	[BC_STORE_CANCEL] = cancel,
 	[BC_STORE_PURGE] = sq_purge,
 	[BC_STORE_COUNTS] = counts,
+	[BC_STORE_RETURNS] = sq_tell_returns,
 	[BC_STORE_LANES] = sq_tell_lanes,
 	[BC_STORE_PUT_LANE] = sq_put_lane,
 	[BC_STORE_GET_META] = get_meta,

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How many orders are in which state, how many each lane has, and how it stands: known without
- * counting. All of it lives in memory; each commit writes those that changed, within its own
- * transaction, so after a crash they fit the rows; a rollback takes them back. (Triggers would do
- * the same at two more statements for every row that moves.)
+ * How many orders are in which state, how many each lane has, how it stands, and how the last
+ * days' conversions do (sqlite_returns.c): known without counting. All of it lives in memory; each
+ * commit writes those that changed, within its own transaction, so after a crash they fit the rows;
+ * a rollback takes them back. (Triggers would do the same at two more statements for every row that
+ * moves.)
  */
 #include "store/sqlite_impl.h"
 
@@ -84,6 +85,8 @@ int sq_counts_move(struct sq *e, int from, int to, const struct bc_order *order)
 		if (in_lane(to))
 			lane_count(lane, to)->now++;
 	}
+	if (bc_returns_move(&e->returns, from, to, order))
+		return sq_no_memory(e);
 	if (from >= 0)
 		c->orders[from].now--;
 	if (to >= 0)
@@ -123,6 +126,7 @@ static int load_record(const struct sq_query *q, struct sq_lane *lane)
 		.since_ms = sq_int(q, 7),
 		.stood_ms = sq_int(q, 8),
 		.stood_since_ms = sq_int(q, 9),
+		.until_ms = sq_int(q, 10),
 	};
 	if (!stored.state.ptr)
 		return 0;
@@ -153,6 +157,7 @@ static int load_newest(struct sq *e)
 	int row = sq_step(&q);
 	if (row == 1)
 		e->newest_ms = (struct sq_count){ sq_int(&q, 1), sq_int(&q, 1) };
+	e->unattributed_ms = e->newest_ms.now;
 	return row < 0 ? row : 0;
 }
 
@@ -170,6 +175,8 @@ int sq_counts_load(struct sq *e)
 	}
 	if (row == 0)
 		row = load_lanes(e);
+	if (row == 0)
+		row = sq_returns_load(e);
 	return row ? row : load_newest(e);
 }
 
@@ -203,6 +210,7 @@ static int store_lane(struct sq *e, const struct sq_lane *lane)
 	sq_add_int(&q, record->since_ms);
 	sq_add_int(&q, record->stood_ms);
 	sq_add_int(&q, record->stood_since_ms);
+	sq_add_int(&q, record->until_ms);
 	return sq_run(&q);
 }
 
@@ -213,7 +221,7 @@ int sq_counts_store(struct sq *e)
 		result = store_count(e, i);
 	for (uint32_t i = 0; result == 0 && i < e->counts.lane_count; i++)
 		result = store_lane(e, &e->counts.lanes[i]);
-	return result;
+	return result ? result : sq_returns_store(e);
 }
 
 /* --- after the transaction ----------------------------------------------------------------- */
@@ -253,6 +261,7 @@ void sq_counts_settle(struct sq *e)
 	each_count(e, settle);
 	for (uint32_t i = 0; i < e->counts.lane_count; i++)
 		keep_record(&e->counts.lanes[i].record, &e->counts.lanes[i].durable_record);
+	bc_returns_settle(&e->returns);
 }
 
 void sq_counts_restore(struct sq *e)
@@ -260,6 +269,7 @@ void sq_counts_restore(struct sq *e)
 	each_count(e, restore);
 	for (uint32_t i = 0; i < e->counts.lane_count; i++)
 		keep_record(&e->counts.lanes[i].durable_record, &e->counts.lanes[i].record);
+	bc_returns_restore(&e->returns);
 }
 
 void sq_counts_finish(struct sq *e)
@@ -272,4 +282,5 @@ void sq_counts_finish(struct sq *e)
 		free(e->counts.lanes[i].durable_record);
 	}
 	free(e->counts.lanes);
+	bc_returns_finish(&e->returns);
 }

@@ -138,6 +138,7 @@ int sq_no_memory(struct sq *e)
 
 int sq_open_failed(struct sq *e, int rc, struct bc_err *err)
 {
+	rc = plain_rc(e, rc);
 	const struct row *row = find_row(rc);
 	int primary = rc & 0xff;
 	int code = row ? row->code : BC_ESTORE;

@@ -11,10 +11,11 @@
 #include <sqlite3.h>
 
 #include "store/engine.h"
+#include "store/returns.h"
 #include "store/rules.h"
 
 enum {
-	SQ_SCHEMA_VERSION = 1,
+	SQ_SCHEMA_VERSION = 2,
 	SQ_APPLICATION_ID = 0x62636831, /* "bch1" */
 	SQ_PAGE_BYTES = 4096,
 	SQ_SCRATCH_BYTES = 64 * 1024,
@@ -61,11 +62,13 @@ enum sq_stmt {
 	SQ_COUNTS,
 	SQ_LANE_PUT,
 	SQ_LANES,
+	SQ_RETURNS_PUT,
+	SQ_RETURNS_DELETE,
+	SQ_RETURNS,
 	SQ_STMTS
 };
 extern const char *const sq_texts[SQ_STMTS];
 extern const char sq_schema[];
-
 /* A number of the store's, as it is now and as it was at the last commit. */
 struct sq_count {
 	uint64_t now, durable;
@@ -90,7 +93,10 @@ struct sq {
 	struct bc_engine_fault *fault; /* borrowed from the call under way */
 	struct bc_arena *scratch;      /* owned; reset before each operation */
 	struct sq_counts counts;
+	struct bc_returns returns;
 	struct sq_count newest_ms; /* greatest created_ms so far; see sq_schema */
+	/* No unattributed order was created later. */
+	uint64_t unattributed_ms;
 	uint32_t wal_pages;	   /* not yet in the database file */
 	bool broken;	   /* a commit or checkpoint met an I/O error: nothing more is written */
 	bool scrub;	   /* the log still holds tokens that were removed */
@@ -134,8 +140,8 @@ int sq_step_order(struct sq_query *q, struct bc_arena *arena, struct bc_order *r
 /* Steps up to SQ_CHUNK_ROWS orders into scratch, which is reset first. 0 or a fault. */
 int sq_read_chunk(struct sq_query *q, struct bc_order **ret_orders, uint32_t *ret_count);
 
-/* sqlite_counts.c: counts and lanes live in memory and are written, where they changed, by each
- * commit.
+/* sqlite_counts.c: counts, lanes and returns live in memory and are written, where they changed, by
+ * each commit.
  */
 int sq_counts_load(struct sq *e);
 int sq_counts_store(struct sq *e);    /* within the transaction that is about to commit */
@@ -155,6 +161,11 @@ const struct bc_lane_record *sq_find_lane(void *e, struct bc_str partner, struct
 int sq_put_lane(struct sq *e, struct bc_store_op *op);
 int sq_tell_lanes(struct sq *e, struct bc_store_op *op);
 
+/* sqlite_returns.c */
+int sq_returns_load(struct sq *e);
+int sq_returns_store(struct sq *e);
+int sq_tell_returns(struct sq *e, struct bc_store_op *op);
+
 /* sqlite_rows.c: the rows that the rules work on. */
 extern const struct bc_rule_rows sq_rows;
 int sq_move_order(void *e, enum bc_order_state from, const struct bc_order *order);
@@ -166,9 +177,30 @@ int sq_release(struct sq *e, struct bc_store_op *op);
 int sq_requeue(struct sq *e, struct bc_store_op *op);
 int sq_get_order(struct sq *e, struct bc_store_op *op);
 int sq_list_orders(struct sq *e, struct bc_store_op *op);
-/* The first row that may have been created at since_ms or after; 0 or a fault. */
-int sq_since_row(struct sq *e, uint64_t since_ms, uint64_t *ret_row);
+
+/* sqlite_look.c: one look over the orders that a selector names, newest first. It may go on over
+ * several queries, each from where the last one stood. */
+struct sq_look {
+	const struct bc_order_selector *select; /* borrowed */
+	uint64_t from_row;			/* rows below cannot be named */
+	uint64_t below_row;			/* what was looked at is not below */
+	uint32_t left;				/* rows that may be looked at */
+	bool more;				/* it ended because none may */
+};
+/* 0 or a fault. */
+int sq_look_start(struct sq *e, const struct bc_order_selector *select, uint32_t rows,
+		  struct sq_look *ret_look);
+struct sq_query sq_look_query(struct sq *e, const struct sq_look *look);
+/* 1: q is at an order that is named; 0: there are no more, or look->more; or a fault. */
+int sq_look_step(struct sq_query *q, struct sq_look *look);
+/* As sq_read_chunk, of those that are named. */
+int sq_look_chunk(struct sq *e, struct sq_look *look, struct bc_order **ret_orders,
+		  uint32_t *ret_count);
 int sq_purge(struct sq *e, struct bc_store_op *op);
+
+/* sqlite_upgrade.c: makes the tables of a store that an older backchannel left those of this one,
+ * in one transaction. 0 or an error. */
+int sq_upgrade(struct sq *e, long version, struct bc_err *err);
 
 /* sqlite_open.c */
 int sq_open(const char *path, const struct bc_clock *clock, void **ret_engine, struct bc_err *err);

@@ -54,6 +54,7 @@ static int tell_record(struct sq *e, struct bc_arena *arena, const struct bc_lan
 		return 0;
 	out->stands = record->stands;
 	out->since_ms = record->since_ms;
+	out->until_ms = record->until_ms;
 	int result = copy_text(e, arena, record->state, &out->state);
 	return result ? result : copy_text(e, arena, record->reason, &out->reason);
 }

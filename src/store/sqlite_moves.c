@@ -33,9 +33,11 @@ static int read_due(struct sq *e, struct bc_store_op *op)
 	sq_add_label(&q, product);
 	sq_add_int(&q, op->in.lease.now_ms);
 	sq_add_int(&q, bc_rule_lane_ms(sq_find_lane(e, partner, product), op->in.lease.now_ms));
-	sq_add_int(&q, most);
+	sq_add_int(&q, most + op->in.lease.except_count);
 	int row;
 	while ((row = sq_step_order(&q, op->arena, &orders[op->out.lease.count])) == 1) {
+		if (bc_rule_is_excepted(op, orders[op->out.lease.count].order))
+			continue;
 		if (++op->out.lease.count == most)
 			return 0;
 	}
@@ -54,27 +56,16 @@ int sq_lease(struct sq *e, struct bc_store_op *op)
 
 /* --- release and requeue ------------------------------------------------------------------- */
 
-static int read_below(struct sq *e, const struct bc_order_selector *select, uint64_t from_row,
-		      struct bc_order **ret_orders, uint32_t *ret_count)
-{
-	bool any = select->state == BC_ORDER_STATE_ANY;
-	SQ_QUERY q = sq_query(e, any ? SQ_ORDERS_BELOW : SQ_ORDERS_BELOW_IN_STATE);
-	sq_add_int(&q, select->before_row ? select->before_row : INT64_MAX);
-	sq_add_int(&q, from_row);
-	sq_add_int(&q, select->since_ms);
-	if (!any)
-		sq_add_int(&q, (uint64_t)select->state);
-	sq_add_int(&q, SQ_CHUNK_ROWS);
-	return sq_read_chunk(&q, ret_orders, ret_count);
-}
-
 int sq_release(struct sq *e, struct bc_store_op *op)
 {
-	struct bc_order_selector select = { .state = BC_ORDER_SENDING };
+	const struct bc_order_selector select = { .state = BC_ORDER_SENDING };
+	struct sq_look look;
 	struct bc_order *orders;
 	uint32_t count;
+	int result = sq_look_start(e, &select, UINT32_MAX, &look);
 	do {
-		int result = read_below(e, &select, 0, &orders, &count);
+		if (result == 0)
+			result = sq_look_chunk(e, &look, &orders, &count);
 		for (uint32_t i = 0; result == 0 && i < count; i++) {
 			bc_rule_release(&orders[i], op->in.release.now_ms);
 			result = sq_move_order(e, BC_ORDER_SENDING, &orders[i]);
@@ -115,21 +106,21 @@ int sq_requeue(struct sq *e, struct bc_store_op *op)
 {
 	if (op->in.requeue.order.ptr)
 		return bc_rule_requeue(&sq_rows, e, op);
-	struct bc_order_selector select = op->in.requeue.select;
+	const struct bc_order_selector *select = &op->in.requeue.select;
+	struct sq_look look;
 	struct bc_order *orders;
 	uint32_t count;
-	uint64_t from_row;
-	int result = sq_since_row(e, select.since_ms, &from_row);
+	int result = sq_look_start(e, select, bc_rule_requeue_look(select), &look);
 	do {
 		if (result == 0)
-			result = read_below(e, &select, from_row, &orders, &count);
+			result = sq_look_chunk(e, &look, &orders, &count);
 		if (result == 0)
 			result = requeue_chunk(e, op, orders, count);
 		if (result)
 			return result;
-		if (count)
-			select.before_row = orders[count - 1].row;
 	} while (count == SQ_CHUNK_ROWS && !op->out.changed.next_before_row);
+	if (look.more && !op->out.changed.next_before_row)
+		op->out.changed.next_before_row = look.below_row;
 	return 0;
 }
 
@@ -147,7 +138,8 @@ static int delete_clicks(struct sq *e, struct bc_store_op *op)
 	uint64_t deleted = (uint64_t)sqlite3_changes(e->db);
 	e->counts.clicks.now -= deleted;
 	op->out.purge.clicks = deleted;
-	op->out.purge.more = deleted == limit;
+	if (deleted == limit)
+		op->out.purge.more = true;
 	if (deleted)
 		sq_want_scrub(e);
 	return 0;
@@ -256,6 +248,8 @@ int sq_purge(struct sq *e, struct bc_store_op *op)
 				      .time_ms = in->unattributed_before_ms,
 				      .limit = limit,
 				      .one = delete_one };
+	if (bc_returns_expire(&e->returns, in->now_ms, limit) == limit)
+		op->out.purge.more = true;
 	int result = delete_clicks(e, op);
 	if (result == 0)
 		result = expire(e, op);

@@ -9,6 +9,7 @@
  *   saves its lock calls. The price: a copy of a live store is made through the daemon.
  * - secure_delete=ON, not FAST: clean-up frees whole pages of expired clicks, and FAST leaves the
  *   tokens on those.
+ * - A file of an older backchannel is upgraded (sqlite_upgrade.c).
  * - A file of another program, or of a newer backchannel, is left as it is.
  */
 #include "store/sqlite_impl.h"
@@ -179,7 +180,7 @@ static int refuse_version(struct sq *e, long version, struct bc_err *err)
 	return BC_ESTORE;
 }
 
-/* 1: ours; 0: empty; or an error. Looks only. */
+/* The version of ours; 0: empty; or an error. Looks only. */
 static int identify(struct sq *e, struct bc_err *err)
 {
 	long id = 0, version = 0, tables = 0;
@@ -194,7 +195,9 @@ static int identify(struct sq *e, struct bc_err *err)
 		return 0;
 	if (id != SQ_APPLICATION_ID)
 		return refuse_stranger(e, err);
-	return version == SQ_SCHEMA_VERSION ? 1 : refuse_version(e, version, err);
+	if (version < 1 || version > SQ_SCHEMA_VERSION)
+		return refuse_version(e, version, err);
+	return (int)version;
 }
 
 static int create_tables(struct sq *e, struct bc_err *err)
@@ -264,6 +267,9 @@ static int open_database(struct sq *e, struct bc_err *err)
 	int rc = sqlite3_open_v2(e->path, &e->db, flags, NULL);
 	if (rc != SQLITE_OK)
 		return open_failed(e, rc, err);
+	/* SQLite opens what it may not write for reading alone. */
+	if (sqlite3_db_readonly(e->db, "main") == 1)
+		return sq_open_failed(e, SQLITE_READONLY, err);
 	sqlite3_busy_timeout(e->db, BUSY_TIMEOUT_MS);
 	int result = run(e,
 			 "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL;"
@@ -271,12 +277,14 @@ static int open_database(struct sq *e, struct bc_err *err)
 			 "PRAGMA cache_size = -16384; PRAGMA trusted_schema = OFF;"
 			 "PRAGMA cell_size_check = ON; PRAGMA page_size = 4096",
 			 err);
-	int known = result ? result : identify(e, err);
-	if (known < 0)
-		return known;
+	int version = result ? result : identify(e, err);
+	if (version < 0)
+		return version;
 	result = enter_wal(e, err);
 	if (result == 0)
-		result = known ? check_damage(e, err) : create_tables(e, err);
+		result = version ? check_damage(e, err) : create_tables(e, err);
+	if (result == 0 && version && version < SQ_SCHEMA_VERSION)
+		result = sq_upgrade(e, version, err);
 	if (result == 0)
 		result = prepare_all(e, err);
 	return result ? result : load_counts(e, err);

@@ -4,25 +4,6 @@
 
 #include "base/err.h"
 
-/* Halves its way over the rows; see sq_schema on newest_ms. */
-int sq_since_row(struct sq *e, uint64_t since_ms, uint64_t *ret_row)
-{
-	uint64_t low = 0, high = INT64_MAX;
-	int row = 0;
-	while (row >= 0 && since_ms && low < high) {
-		SQ_QUERY q = sq_query(e, SQ_ORDER_SINCE);
-		uint64_t middle = low + (high - low) / 2;
-		sq_add_int(&q, middle);
-		row = sq_step(&q);
-		if (row == 1 && sq_int(&q, 1) < since_ms)
-			low = sq_int(&q, 0) + 1;
-		else
-			high = middle;
-	}
-	*ret_row = low;
-	return row < 0 ? row : 0;
-}
-
 /* --- one order ----------------------------------------------------------------------------- */
 
 static int read_attempt(const struct sq_query *q, struct bc_arena *arena, struct bc_attempt *a)
@@ -74,50 +55,59 @@ int sq_get_order(struct sq *e, struct bc_store_op *op)
 
 /* --- lists --------------------------------------------------------------------------------- */
 
-/* Reads one order more than asked for, to know whether there are more. */
-static int read_list(struct sq_query *q, struct bc_store_op *op, uint32_t limit)
+/* Makes room for one order more. */
+static struct bc_order *grow(struct bc_order *orders, uint32_t count, struct bc_arena *arena)
 {
-	struct bc_order *orders = NULL, one;
-	uint32_t room = 0, count = 0;
+	if (count && (count < 16 || (count & (count - 1))))
+		return orders;
+	/* Doubling leaves the old array to the arena: at most as much again. */
+	uint32_t room = count ? 2 * count : 16;
+	struct bc_order *more = bc_arena_alloc(arena, room * sizeof(*more));
+	for (uint32_t i = 0; more && i < count; i++)
+		more[i] = orders[i];
+	return more;
+}
+
+/* Finds one order more than asked for, to know whether there are more. */
+static int read_list(struct sq_query *q, struct sq_look *look, struct bc_store_op *op)
+{
+	const uint32_t limit = bc_rule_list_limit(look->select);
+	__typeof__(op->out.list) *out = &op->out.list;
 	int row;
-	while ((row = sq_step_order(q, op->arena, &one)) == 1) {
-		if (count == limit) {
-			op->out.list.next_before_row = orders[count - 1].row;
+	while ((row = sq_look_step(q, look)) == 1) {
+		if (out->count == limit) {
+			out->next_before_row = look->below_row + 1;
 			break;
 		}
-		if (count == room) {
-			/* Doubling leaves the old array to the arena: at most as much again. */
-			uint32_t wider = room ? 2 * room : 16;
-			struct bc_order *more = bc_arena_alloc(op->arena, wider * sizeof(*more));
-			if (!more)
-				return sq_no_memory(q->e);
-			for (uint32_t i = 0; i < count; i++)
-				more[i] = orders[i];
-			orders = more;
-			room = wider;
-		}
-		orders[count++] = one;
+		out->orders = grow(out->orders, out->count, op->arena);
+		if (!out->orders)
+			return sq_no_memory(q->e);
+		row = sq_read_order(q, op->arena, &out->orders[out->count]);
+		if (row)
+			return row;
+		out->count++;
 	}
-	op->out.list.orders = orders;
-	op->out.list.count = count;
 	return row < 0 ? row : 0;
+}
+
+static int count_list(struct sq_query *q, struct sq_look *look, struct bc_store_op *op)
+{
+	int row;
+	while ((row = sq_look_step(q, look)) == 1)
+		op->out.list.count++;
+	return row;
 }
 
 int sq_list_orders(struct sq *e, struct bc_store_op *op)
 {
 	const struct bc_order_selector *select = &op->in.list.select;
-	uint32_t limit = bc_rule_list_limit(select);
-	bool any = select->state == BC_ORDER_STATE_ANY;
-	uint64_t from_row;
-	int result = sq_since_row(e, select->since_ms, &from_row);
+	struct sq_look look;
+	int result = sq_look_start(e, select, BC_LOOK_ROWS_MAX, &look);
 	if (result)
 		return result;
-	SQ_QUERY q = sq_query(e, any ? SQ_ORDERS_BELOW : SQ_ORDERS_BELOW_IN_STATE);
-	sq_add_int(&q, select->before_row ? select->before_row : INT64_MAX);
-	sq_add_int(&q, from_row);
-	sq_add_int(&q, select->since_ms);
-	if (!any)
-		sq_add_int(&q, (uint64_t)select->state);
-	sq_add_int(&q, (uint64_t)limit + 1);
-	return read_list(&q, op, limit);
+	SQ_QUERY q = sq_look_query(e, &look);
+	result = select->count_only ? count_list(&q, &look, op) : read_list(&q, &look, op);
+	if (look.more)
+		op->out.list.next_before_row = look.below_row;
+	return result;
 }

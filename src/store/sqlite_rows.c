@@ -47,6 +47,7 @@ static int find_session_click(void *e, const uint8_t *session, struct bc_arena *
 	return find_click_by(e, SQ_CLICK_BY_SESSION, session, arena, ret_click);
 }
 
+/* 1: it is there now; 0: another one of that id was; or a fault. */
 static int insert_click(struct sq *e, const struct bc_click *click)
 {
 	SQ_QUERY q = sq_query(e, SQ_CLICK_INSERT);
@@ -59,7 +60,8 @@ static int insert_click(struct sq *e, const struct bc_click *click)
 	sq_add_label(&q, click->product);
 	sq_add_int(&q, click->captured_ms);
 	sq_add_int(&q, click->expires_ms);
-	return sq_run(&q);
+	int result = sq_run(&q);
+	return result ? result : sqlite3_changes(e->db);
 }
 
 /* 1: it was there; 0: it was not; or a fault. */
@@ -82,12 +84,16 @@ static int remove_click(struct sq *e, const uint8_t *id)
 static int put_click(void *engine, const struct bc_click *click, bool *ret_replaced)
 {
 	struct sq *e = engine;
-	int removed = remove_click(e, click->id);
-	if (removed < 0)
-		return removed;
-	*ret_replaced = removed == 1;
+	int inserted = insert_click(e, click);
+	*ret_replaced = inserted == 0;
+	if (inserted == 0) {
+		int removed = remove_click(e, click->id);
+		inserted = removed < 0 ? removed : insert_click(e, click);
+	}
+	if (inserted < 0)
+		return inserted;
 	e->counts.clicks.now++;
-	return insert_click(e, click);
+	return 0;
 }
 
 /* Runs a statement that empties tokens. */
@@ -169,7 +175,11 @@ static int find_waiting(struct sq *e, enum sq_stmt stmt, const uint8_t *hash, ui
 static int find_unclaimed(void *e, const struct bc_click *click, uint64_t since_ms,
 			  struct bc_arena *arena, struct bc_order *ret_order)
 {
+	struct sq *sq = e;
 	struct bc_order other;
+	/* Nearly always so: a visitor lands before the order. */
+	if (!sq->counts.orders[BC_ORDER_UNATTRIBUTED].now || sq->unattributed_ms < since_ms)
+		return 0;
 	int by_click =
 		find_waiting(e, SQ_ORDER_UNCLAIMED_CLICK, click->id, since_ms, arena, ret_order);
 	if (by_click < 0 || !click->has_session)
@@ -188,6 +198,8 @@ static int insert_order(void *engine, struct bc_order *o)
 	struct sq *e = engine;
 	if (o->created_ms > e->newest_ms.now)
 		e->newest_ms.now = o->created_ms;
+	if (o->state == BC_ORDER_UNATTRIBUTED && o->created_ms > e->unattributed_ms)
+		e->unattributed_ms = o->created_ms;
 	SQ_QUERY q = sq_query(e, SQ_ORDER_INSERT);
 	sq_add_text(&q, o->order);
 	sq_add_int(&q, o->state);

@@ -17,6 +17,8 @@
  * A click whose token is empty was used and cleaned up. There is no index that finds clicks by
  * token_hash: it would cost every capture a quarter more, to clean up sooner what expires anyway.
  *
+ * Whoever changes a table writes the step from the version before into sqlite_upgrade.c.
+ *
  * orders.newest_ms is the greatest created_ms up to that row: it never falls from row to row, even
  * when the wall clock jumps back, so "created since" finds its first row by halving.
  */
@@ -107,7 +109,20 @@ const char sq_schema[] =
 	" since_ms INTEGER NOT NULL,"
 	" stood_ms INTEGER NOT NULL,"
 	" stood_since_ms INTEGER NOT NULL,"
+	" until_ms INTEGER NOT NULL DEFAULT 0,"
 	" PRIMARY KEY(partner, product)) STRICT, WITHOUT ROWID;"
+	/* Conversions by state, of one product and bucket (returns.h). */
+	"CREATE TABLE returns("
+	" bucket INTEGER NOT NULL,"
+	" partner TEXT NOT NULL,"
+	" product TEXT NOT NULL,"
+	" pending INTEGER NOT NULL,"
+	" sending INTEGER NOT NULL,"
+	" delivered INTEGER NOT NULL,"
+	" rejected INTEGER NOT NULL,"
+	" expired INTEGER NOT NULL,"
+	" cancelled INTEGER NOT NULL,"
+	" PRIMARY KEY(bucket, partner, product)) STRICT, WITHOUT ROWID;"
 
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;";
 
@@ -121,7 +136,9 @@ const char sq_schema[] =
 	"id, session, token, token_hash, is_test, partner, product, captured_ms, expires_ms"
 #define LANE_COLUMNS                                                                               \
 	"partner, product, pending, sending, state, reason, stands, since_ms, stood_ms,"           \
-	" stood_since_ms"
+	" stood_since_ms, until_ms"
+#define RETURNS_COLUMNS                                                                            \
+	"bucket, partner, product, pending, sending, delivered, rejected, expired, cancelled"
 #define UNCLAIMED                                                                                  \
 	" state = 0 AND created_ms >= ?2 AND reason NOT LIKE '" BC_REASON_CLICK_USED "%'"          \
 	" ORDER BY row DESC LIMIT 1"
@@ -132,7 +149,8 @@ const char *const sq_texts[SQ_STMTS] = {
 
 	[SQ_CLICK_DELETE] = "DELETE FROM clicks WHERE id = ?",
 	[SQ_CLICK_INSERT] =
-		"INSERT INTO clicks(" CLICK_COLUMNS ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		"INSERT INTO clicks(" CLICK_COLUMNS ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)"
+		" ON CONFLICT(id) DO NOTHING",
 	[SQ_CLICK_BY_ID] = "SELECT " CLICK_COLUMNS " FROM clicks WHERE id = ?",
 	[SQ_CLICK_BY_SESSION] =
 		"SELECT " CLICK_COLUMNS " FROM clicks INDEXED BY clicks_session WHERE session = ?"
@@ -174,12 +192,9 @@ const char *const sq_texts[SQ_STMTS] = {
 	" INDEXED BY orders_due WHERE state = 1 AND partner = ?1 AND product = ?2"
 	" AND due_ms <= ?3 AND (deadline_ms = 0 OR deadline_ms > ?4)"
 	" ORDER BY due_ms, row LIMIT ?5",
-	[SQ_ORDERS_BELOW] = SELECT_ORDER " WHERE row < ? AND row >= ? AND created_ms >= ?"
-					 " ORDER BY row DESC LIMIT ?",
-	[SQ_ORDERS_BELOW_IN_STATE] =
-		SELECT_ORDER " INDEXED BY orders_state"
-			     " WHERE row < ? AND row >= ? AND created_ms >= ? AND state = ?"
-			     " ORDER BY row DESC LIMIT ?",
+	[SQ_ORDERS_BELOW] = SELECT_ORDER " WHERE row < ? AND row >= ? ORDER BY row DESC",
+	[SQ_ORDERS_BELOW_IN_STATE] = SELECT_ORDER
+	" INDEXED BY orders_state WHERE row < ? AND row >= ? AND state = ? ORDER BY row DESC",
 	[SQ_ORDERS_PAST_DEADLINE] = SELECT_ORDER
 	" INDEXED BY orders_deadline WHERE state = 1 AND partner = ? AND product = ?"
 	" AND deadline_ms > 0 AND deadline_ms <= ? ORDER BY deadline_ms LIMIT ?",
@@ -216,6 +231,11 @@ const char *const sq_texts[SQ_STMTS] = {
 			 " ON CONFLICT(name) DO UPDATE SET n = excluded.n",
 	[SQ_COUNTS] = "SELECT name, n FROM counts",
 	[SQ_LANE_PUT] = "INSERT OR REPLACE INTO lanes(" LANE_COLUMNS
-			") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[SQ_LANES] = "SELECT " LANE_COLUMNS " FROM lanes",
+	[SQ_RETURNS_PUT] = "INSERT OR REPLACE INTO returns(" RETURNS_COLUMNS
+			   ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[SQ_RETURNS_DELETE] =
+		"DELETE FROM returns WHERE bucket = ? AND partner = ? AND product = ?",
+	[SQ_RETURNS] = "SELECT " RETURNS_COLUMNS " FROM returns",
 };

@@ -35,7 +35,8 @@ struct bc_store {
 	struct bc_store_stats stats;
 };
 
-const struct bc_engine *const bc_engines[] = { &bc_engine_sqlite, &bc_engine_memory, NULL };
+const struct bc_engine *const bc_engines[] = { &bc_engine_sqlite, &bc_engine_memory,
+					       &bc_engine_faults, NULL };
 
 /* --- completions --------------------------------------------------------------------------- */
 
@@ -63,27 +64,41 @@ static void post_batch(struct bc_op_list *batch)
 	}
 }
 
-void bc_store_submit(struct bc_store *s, struct bc_store_origin *origin, struct bc_store_op *op)
+static void refuse_full(struct bc_store *s, struct bc_op_list *refused)
 {
-	op->origin = origin;
-	op->result = 0;
-	bc_err_clear(&op->err);
+	for (struct bc_store_op *op = refused->head; op; op = op->next) {
+		op->result =
+			bc_err_set(&op->err, BC_EBUSY,
+				   "the store has %u operations waiting already", s->queue_max);
+		bc_err_hint(&op->err, "try again in a moment; if it lasts, the disk is too slow");
+	}
+	post_batch(refused);
+}
+
+void bc_store_submit_all(struct bc_store *s, struct bc_store_origin *origin,
+			 struct bc_store_op *ops)
+{
+	struct bc_op_list refused = { 0 };
 	pthread_mutex_lock(&s->lock);
 	BC_ASSERT(!s->closing);
-	bool full = s->waiting.count >= s->queue_max;
-	if (!full) {
-		bc_op_list_push(&s->waiting, op);
-		if (s->waiting.count == 1)
-			pthread_cond_signal(&s->wake);
+	bool idle = s->waiting.count == 0;
+	for (struct bc_store_op *op = ops, *next; op; op = next) {
+		next = op->next;
+		op->origin = origin;
+		op->result = 0;
+		bc_err_clear(&op->err);
+		bc_op_list_push(s->waiting.count < s->queue_max ? &s->waiting : &refused, op);
 	}
+	if (idle && s->waiting.count)
+		pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->lock);
-	if (!full)
-		return;
+	refuse_full(s, &refused);
+}
+
+void bc_store_submit(struct bc_store *s, struct bc_store_origin *origin, struct bc_store_op *op)
+{
 	op->next = NULL;
-	op->result = bc_err_set(&op->err, BC_EBUSY, "the store has %u operations waiting already",
-				s->queue_max);
-	bc_err_hint(&op->err, "try again in a moment; if it lasts, the disk is too slow");
-	origin->post(origin, op);
+	bc_store_submit_all(s, origin, op);
 }
 
 /* --- the thread ---------------------------------------------------------------------------- */
@@ -219,18 +234,26 @@ int bc_store_open_engine(const struct bc_engine *engine, const struct bc_store_o
 	return 0;
 }
 
-int bc_store_open(const struct bc_store_options *options, struct bc_store **ret_store,
-		  struct bc_err *err)
+const struct bc_engine *bc_engine_find(const char *url, const char **ret_rest)
 {
-	struct bc_str rest = bc_str_of(options->url);
+	struct bc_str rest = bc_str_of(url);
 	struct bc_str scheme = bc_str_split(&rest, ':');
 	for (size_t i = 0; rest.ptr && bc_engines[i]; i++) {
 		if (!bc_str_eq(scheme, bc_engines[i]->name))
 			continue;
-		struct bc_store_options inner = *options;
-		inner.url = rest.ptr; /* the rest of a C string: terminated */
-		return bc_store_open_engine(bc_engines[i], &inner, ret_store, err);
+		*ret_rest = rest.ptr; /* the rest of a C string: terminated */
+		return bc_engines[i];
 	}
+	return NULL;
+}
+
+int bc_store_open(const struct bc_store_options *options, struct bc_store **ret_store,
+		  struct bc_err *err)
+{
+	struct bc_store_options inner = *options;
+	const struct bc_engine *engine = bc_engine_find(options->url, &inner.url);
+	if (engine)
+		return bc_store_open_engine(engine, &inner, ret_store, err);
 	bc_err_set(err, BC_EINVAL, "store \"%s\" is of no known kind",
 		   options->url ? options->url : "");
 	bc_err_hint(err, "use sqlite:PATH, or memory: for a try-out that forgets");

@@ -22,91 +22,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "base/secret.h"
-#include "base/str.h"
-
-enum { BC_CLICK_ID_BYTES = 16, BC_ORDER_ID_MAX = 128, BC_LABEL_MAX = 64 };
-
-/* A conversion moves pending -> sending -> delivered | rejected | expired | cancelled. */
-enum bc_order_state {
-	BC_ORDER_UNATTRIBUTED, /* an order without a click; adopted when its click turns up in time
-				*/
-	BC_ORDER_PENDING,      /* due at due_ms; moved in by accept, retry outcome, requeue; out by
-				  lease, cancel, expiry */
-	BC_ORDER_SENDING, /* leased until lease_ms; out by finish, or back to pending by release */
-	BC_ORDER_DELIVERED,
-	BC_ORDER_REJECTED, /* hopeless; requeue brings it back */
-	BC_ORDER_EXPIRED,  /* past its deadline; requeue brings it back */
-	BC_ORDER_CANCELLED /* withdrawn; requeue brings it back */
-};
-enum { BC_ORDER_STATES = 7, BC_ORDER_STATE_ANY = -1 };
-const char *bc_order_state_name(enum bc_order_state state);
-BC_MUST_CHECK int bc_order_state_parse(struct bc_str name, enum bc_order_state *ret_state);
-
-struct bc_click {
-	uint8_t id[BC_CLICK_ID_BYTES];
-	bool has_session;
-	uint8_t session[BC_HASH_BYTES]; /* keyed hash; the session itself is never stored */
-	struct bc_str token; /* empty in a stored one that was used and cleaned up; given: never */
-	uint8_t token_hash[BC_HASH_BYTES];
-	bool is_test;
-	struct bc_str partner, product;	  /* product: label */
-	uint64_t captured_ms, expires_ms; /* wall clock */
-};
-
-/* An order and, when it has a click, its conversion. Absent slices and 0 times are "none". */
-struct bc_order {
-	struct bc_str order; /* the shop's id, 1 to BC_ORDER_ID_MAX bytes */
-	enum bc_order_state state;
-	struct bc_str reason; /* why unattributed, rejected, expired or cancelled */
-	struct bc_str partner, product;
-	struct bc_str token; /* absent once cleared */
-	bool has_token_hash;
-	uint8_t token_hash[BC_HASH_BYTES];
-	bool is_test;
-	bool has_click, has_session;
-	uint8_t click[BC_CLICK_ID_BYTES]; /* the click's id when it came by id or session */
-	uint8_t session[BC_HASH_BYTES];
-	uint64_t click_ms;		/* when the click was captured; 0 = not known */
-	struct bc_str amount, currency; /* as text, exactly as reported */
-	uint64_t created_ms, updated_ms;
-	uint64_t due_ms; /* pending: next attempt */
-	/* After it, pending becomes expired. While its lane stands, the length of the stand that
-	 * runs comes on top. */
-	uint64_t deadline_ms;
-	uint64_t lease_ms;    /* sending: until when */
-	uint64_t finished_ms; /* when it reached its final state */
-	uint32_t attempts;
-	uint32_t failures; /* attempts since the last requeue that count for back-off */
-	uint64_t row;	   /* the engine's cursor for lists, grows with creation */
-};
-
-/* One HTTP request for a conversion. Recorded, as unknown, before it leaves. */
-struct bc_attempt {
-	uint32_t n; /* 1 = the first */
-	uint64_t at_ms;
-	int status;  /* 0 = no answer */
-	int outcome; /* enum bc_outcome */
-	uint64_t duration_ms;
-	struct bc_str error;	       /* what went wrong below HTTP, or the answer's meaning */
-	struct bc_str key_fingerprint; /* which key was used */
-};
-
-struct bc_store_counts {
-	uint64_t orders[BC_ORDER_STATES];
-	uint64_t clicks;
-};
-
-struct bc_lane_count {
-	struct bc_str partner, product;
-	uint64_t pending, sending;
-	uint64_t oldest_ms;   /* created_ms of the oldest pending one; 0 = none */
-	uint64_t next_due_ms; /* earliest due_ms of the pending ones; 0 = none */
-	/* As PUT_LANE left it; state is absent when it never did. */
-	struct bc_str state, reason;
-	bool stands;
-	uint64_t since_ms;
-};
+#include "store/rows.h"
 
 enum bc_store_kind {
 	BC_STORE_PUT_CLICK,    /* w: click. ret: adopted orders */
@@ -115,8 +31,10 @@ enum bc_store_kind {
 	BC_STORE_LEASE,	  /* w: due conversions become sending, each with its attempt recorded */
 	BC_STORE_FINISH,  /* w: what an attempt came to */
 	BC_STORE_RELEASE, /* w: every sending row back to pending, due at now (start of a daemon) */
-	BC_STORE_GET_ORDER,   /* r: one order with its attempts. BC_ENOENT */
-	BC_STORE_LIST_ORDERS, /* r: newest first, by selector */
+	BC_STORE_GET_ORDER, /* r: one order with its attempts. BC_ENOENT */
+	/* r: newest first, by selector. Looks at a bounded number of rows: a page may be shorter
+	 * than its limit, even empty, and yet have a next one */
+	BC_STORE_LIST_ORDERS,
 	/* w: one order, or all that a selector names, due at now with no failures counted. Takes
 	 * pending, rejected, expired, cancelled ones that still have their token; one of another
 	 * kind is BC_ESTATE, and is passed over by a selector. A selector for any state leaves out
@@ -129,6 +47,9 @@ enum bc_store_kind {
 	 * conversion an order, ever: they only lose what is not needed to know that. */
 	BC_STORE_PURGE,
 	BC_STORE_COUNTS, /* r */
+	/* r: conversions by product, window and state; without a scan. Products without one in the
+	 * longest window are left out */
+	BC_STORE_RETURNS,
 	/* r: per (partner, product) with pending or sending conversions, or a PUT_LANE of its own
 	 */
 	BC_STORE_LANES,
@@ -185,11 +106,15 @@ struct bc_accept {
 
 /* Selects orders: for lists, counts, requeue and export alike. */
 struct bc_order_selector {
-	int state;	     /* enum bc_order_state or BC_ORDER_STATE_ANY */
-	uint64_t since_ms;   /* created at or after; 0 = all */
-	uint64_t before_row; /* cursor: rows below; 0 = from the newest */
-	uint32_t limit;	     /* requeue: 0 = no limit; lists: 1 to 1000, others are 1000 */
-	bool count_only;     /* requeue: only say how many */
+	int state;			/* enum bc_order_state or BC_ORDER_STATE_ANY */
+	uint64_t since_ms;		/* created at or after; 0 = all */
+	uint64_t until_ms;		/* created before; 0 = all */
+	struct bc_str partner, product; /* absent = any */
+	uint64_t before_row;		/* cursor: rows below; 0 = from the newest */
+	uint32_t limit;	 /* requeue: 0 = no limit; lists: 1 to 1000, others are 1000 */
+	bool count_only; /* requeue, list: only say how many (out.changed.count,
+			    out.list.count); a list's limit does not bound it then, what one
+			    look may cost does: next_before_row says where to go on */
 };
 
 struct bc_store_op {
@@ -216,6 +141,9 @@ struct bc_store_op {
 			/* Absent = any due; else just this one, due or not; the lane, if given,
 			 * must be its own. What is past its deadline is never leased. */
 			struct bc_str only_order;
+			/* Left where they are, though due; a few. Not with only_order. */
+			const struct bc_str *except;
+			uint32_t except_count;
 		} lease;
 		struct {
 			struct bc_str order;
@@ -266,7 +194,11 @@ struct bc_store_op {
 			struct bc_str state, reason; /* the core's words, kept as they are */
 			bool stands;		     /* its time does not run */
 			uint64_t now_ms;	     /* since when */
+			uint64_t until_ms;	     /* kept and told again; 0 = none */
 		} put_lane;
+		struct {
+			uint64_t now_ms;
+		} returns;
 		struct {
 			struct bc_str key, value; /* value: put only */
 		} meta;
@@ -291,9 +223,10 @@ struct bc_store_op {
 		struct {
 			uint64_t count;	       /* rows released, requeued, cancelled */
 			struct bc_order order; /* requeue/cancel of one: as it stands now */
-			/* requeue by selector: its limit was reached, go on from here; 0 = all
-			 * done. A row costs about 10 us during which the store does nothing else.
-			 */
+			/* requeue by selector with a limit: that was reached, or as many rows were
+			 * looked at as one look may cost (then count may be anything, even 0); go
+			 * on from here. 0 = all done. A row that moves costs about 10 us during
+			 * which the store does nothing else. */
 			uint64_t next_before_row;
 		} changed;
 		struct {
@@ -316,6 +249,10 @@ struct bc_store_op {
 			struct bc_lane_count *lanes;
 			uint32_t count;
 		} lanes;
+		struct {
+			struct bc_return_count *products;
+			uint32_t count;
+		} returns;
 		struct bc_str meta;
 	} out;
 
@@ -347,6 +284,7 @@ struct bc_store_stats {
 	uint32_t batch_bucket[16];     /* commits by operations: at most 2^i */
 	bool writable;		       /* the last write succeeded */
 	bool broken;		       /* final for this handle (failed fsync); restart needed */
+	struct bc_err broken_err;      /* while broken: what failed, and what to do */
 };
 
 struct bc_store;
@@ -371,6 +309,10 @@ void bc_store_close(struct bc_store *s);
 /* Any thread that owns origin. op and its inputs are the store's until done. Refusals (BC_EBUSY)
  * come by done as well, so there is one path. */
 void bc_store_submit(struct bc_store *s, struct bc_store_origin *origin, struct bc_store_op *op);
+/* The same for a list linked by next, first to be done first: they share a commit, unless they are
+ * more than one takes. */
+void bc_store_submit_all(struct bc_store *s, struct bc_store_origin *origin,
+			 struct bc_store_op *ops);
 
 /* A snapshot; any thread. */
 void bc_store_stats(struct bc_store *s, struct bc_store_stats *ret_stats);

@@ -9,10 +9,12 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "store/fault_impl.h"
 #include "store/memory_impl.h"
 #include "store/sqlite_impl.h"
 
 const char *rig_engine = "memory";
+bool rig_wrapped;
 
 /* --- completions --------------------------------------------------------------------------- */
 
@@ -87,8 +89,21 @@ static const struct bare {
 static void open_bare(struct rig *r)
 {
 	struct bc_err err = { 0 };
-	if (bare()->engine->open(strchr(r->url, ':') + 1, &bc_clock_system, &r->bare, &err))
+	const char *rest;
+	const struct bc_engine *engine = bc_engine_find(r->url, &rest);
+	void **handle = rig_wrapped ? &r->wrapper : &r->bare;
+	if (engine->open(rest, &bc_clock_system, handle, &err))
 		fail_msg("%s", err.text);
+	if (rig_wrapped)
+		assert_ptr_equal(bc_fault_inner(r->wrapper, &r->bare), bare()->engine);
+}
+
+static void close_bare(struct rig *r)
+{
+	if (r->wrapper)
+		bc_engine_faults.close(r->wrapper);
+	else if (r->bare)
+		bare()->engine->close(r->bare);
 }
 
 void rig_open(struct rig *r)
@@ -112,12 +127,13 @@ static struct rig *rig_create(void)
 {
 	struct rig *r = calloc(1, sizeof(*r));
 	assert_non_null(r);
+	const char *wrap = rig_wrapped ? "fault::" : "";
 	if (keeps_rows()) {
 		snprintf(r->folder, sizeof(r->folder), "/tmp/bc-store-XXXXXX");
 		assert_non_null(mkdtemp(r->folder));
-		snprintf(r->url, sizeof(r->url), "%s:%s/test.db", rig_engine, r->folder);
+		snprintf(r->url, sizeof(r->url), "%s%s:%s/test.db", wrap, rig_engine, r->folder);
 	} else {
-		snprintf(r->url, sizeof(r->url), "%s:", rig_engine);
+		snprintf(r->url, sizeof(r->url), "%s%s:", wrap, rig_engine);
 	}
 	mailbox_init(&r->box);
 	r->arena = bc_arena_create(64 * 1024, 256 * 1024 * 1024);
@@ -157,8 +173,7 @@ static void remove_folder(const char *folder)
 int rig_teardown(void **state)
 {
 	struct rig *r = *state;
-	if (r->bare)
-		bare()->engine->close(r->bare);
+	close_bare(r);
 	bc_store_close(r->store);
 	mailbox_finish(&r->box);
 	bc_arena_destroy(r->arena);
@@ -170,11 +185,20 @@ int rig_teardown(void **state)
 
 int run_each_engine(const struct CMUnitTest *tests, size_t n)
 {
-	static const char *const engines[] = { "memory", "sqlite" };
+	static const struct {
+		const char *name, *engine;
+		bool wrapped;
+	} engines[] = {
+		{ "memory", "memory", false },
+		{ "sqlite", "sqlite", false },
+		{ "memory in fault", "memory", true },
+		{ "sqlite in fault", "sqlite", true },
+	};
 	int failed = 0;
 	for (size_t i = 0; i < BC_COUNT(engines); i++) {
-		rig_engine = engines[i];
-		failed += _cmocka_run_group_tests(rig_engine, tests, n, NULL, NULL);
+		rig_engine = engines[i].engine;
+		rig_wrapped = engines[i].wrapped;
+		failed += _cmocka_run_group_tests(engines[i].name, tests, n, NULL, NULL);
 	}
 	return failed;
 }
@@ -186,11 +210,12 @@ static void mark_done(struct bc_store_op *op)
 
 static int run_bare(struct rig *r, struct bc_store_op *op)
 {
-	const struct bc_engine *engine = bare()->engine;
+	const struct bc_engine *engine = rig_wrapped ? &bc_engine_faults : bare()->engine;
+	void *handle = rig_wrapped ? r->wrapper : r->bare;
 	struct bc_engine_fault fault = { 0 };
-	assert_int_equal(engine->begin(r->bare, &fault), 0);
-	assert_int_equal(engine->apply(r->bare, op, &fault), 0);
-	assert_int_equal(engine->commit(r->bare, &fault), 0);
+	assert_int_equal(engine->begin(handle, &fault), 0);
+	assert_int_equal(engine->apply(handle, op, &fault), 0);
+	assert_int_equal(engine->commit(handle, &fault), 0);
 	return op->result;
 }
 

@@ -37,13 +37,15 @@ uint64_t mailbox_posts(struct mailbox *box);
 
 struct rig {
 	struct bc_store *store;
-	void *bare; /* the engine itself, without a store round it; then store is NULL */
+	void *bare;    /* the engine itself, without a store round it; then store is NULL */
+	void *wrapper; /* the fault engine round bare, when the tests run wrapped */
 	struct mailbox box;
 	struct bc_arena *arena;
 	char folder[64]; /* "" for engines without files */
 	char url[128];
 };
 extern const char *rig_engine; /* the one under test: "memory", "sqlite" */
+extern bool rig_wrapped;       /* in the fault engine, with no fault armed */
 
 int rig_setup(void **state);
 int rig_teardown(void **state);
@@ -51,7 +53,7 @@ void rig_open(struct rig *r);
 /* Closes and opens again. Returns whether the engine keeps its rows over that; one that does not is
  * held to having forgotten them all. */
 bool rig_reopen(struct rig *r);
-/* Runs a group of tests once for each engine. Returns how many failed. */
+/* Runs a group of tests once for each engine, plain and wrapped. Returns how many failed. */
 int run_each_engine(const struct CMUnitTest *tests, size_t n);
 #define RUN_EACH_ENGINE(tests) run_each_engine(tests, sizeof(tests) / sizeof((tests)[0]))
 #define STORE_TEST(f)	       cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)

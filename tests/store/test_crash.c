@@ -2,7 +2,7 @@
 /*
  * Acknowledged is durable: a child process says by pipe what was completed to it, is killed at a
  * random moment, and every row it named is there when the store is opened again. Rows that were not
- * named may be there too; the counts must be those of the rows.
+ * named may be there too; the counts and the returns must be those of the rows.
  */
 #include "harness.h"
 
@@ -135,6 +135,15 @@ static void run_and_kill(struct rig *r, unsigned round, struct names *n)
 	close(fds[0]);
 }
 
+/* All orders of this test are of the first bucket, and pending. */
+static uint64_t returns_pending(struct rig *r)
+{
+	struct bc_store_op *op = rig_op(r, BC_STORE_RETURNS);
+	assert_int_equal(rig_run(r, op), 0);
+	assert_int_equal(op->out.returns.count, 1);
+	return op->out.returns.products[0].orders[0][BC_ORDER_PENDING];
+}
+
 static void every_acknowledged_row_survives_a_kill(void **state)
 {
 	struct rig *r = *state;
@@ -155,6 +164,7 @@ static void every_acknowledged_row_survives_a_kill(void **state)
 		bc_arena_reset(r->arena);
 		struct bc_store_counts c = counts(r);
 		assert_true(c.orders[BC_ORDER_PENDING] >= n.count);
+		assert_int_equal(returns_pending(r), c.orders[BC_ORDER_PENDING]);
 		assert_true(c.clicks >= c.orders[BC_ORDER_PENDING]);
 	}
 	print_message("kill -9: %d rounds (seed %u), acknowledged %zu, lost %zu\n", ROUNDS, seed,
@@ -169,5 +179,7 @@ int main(void)
 		STORE_TEST(every_acknowledged_row_survives_a_kill),
 	};
 	rig_engine = "sqlite";
-	return cmocka_run_group_tests_name("crash", tests, NULL, NULL);
+	int failed = cmocka_run_group_tests_name("crash", tests, NULL, NULL);
+	rig_wrapped = true;
+	return failed + cmocka_run_group_tests_name("crash in fault", tests, NULL, NULL);
 }

@@ -26,6 +26,33 @@ static void a_lease_takes_what_is_due_oldest_first(void **state)
 	assert_counts(r, "pending=1 sending=4");
 }
 
+static void a_lease_leaves_what_it_excepts_and_takes_the_next_ones(void **state)
+{
+	static const struct bc_str except[] = { { "1001", 4 }, { "1003", 4 }, { "none", 4 } };
+	struct rig *r = *state;
+	for (unsigned i = 1; i <= 5; i++)
+		convert(r, bc_arena_printf(r->arena, "100%u", i), i);
+	struct bc_store_op *op = rig_op(r, BC_STORE_LEASE);
+	op->in.lease.now_ms = 10;
+	op->in.lease.lease_ms = 100;
+	op->in.lease.limit = 2;
+	op->in.lease.partner = BC_STR("partner");
+	op->in.lease.product = BC_STR("default");
+	op->in.lease.except = except;
+	op->in.lease.except_count = 3;
+	assert_int_equal(rig_run(r, op), 0);
+	assert_int_equal(op->out.lease.count, 2);
+	assert_text(op->out.lease.orders[0].order, "1002");
+	assert_text(op->out.lease.orders[1].order, "1004");
+	assert_int_equal(state_of(r, "1001"), BC_ORDER_PENDING);
+	assert_int_equal(rig_run(r, op), 0);
+	assert_int_equal(op->out.lease.count, 1);
+	assert_text(op->out.lease.orders[0].order, "1005");
+	assert_int_equal(rig_run(r, op), 0);
+	assert_int_equal(op->out.lease.count, 0);
+	assert_counts(r, "pending=2 sending=3");
+}
+
 static void a_leased_order_is_ready_to_send(void **state)
 {
 	struct rig *r = *state;
@@ -444,6 +471,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(a_lease_takes_what_is_due_oldest_first),
+		STORE_TEST(a_lease_leaves_what_it_excepts_and_takes_the_next_ones),
 		STORE_TEST(a_leased_order_is_ready_to_send),
 		STORE_TEST(a_leased_order_is_nobody_elses),
 		STORE_TEST(a_lease_keeps_to_its_lane),

@@ -12,7 +12,7 @@
 struct put {
 	const char *state, *reason, *product; /* product NULL: default */
 	bool stands;
-	uint64_t at;
+	uint64_t at, until;
 };
 
 static int try_put(struct rig *r, struct put put)
@@ -24,6 +24,7 @@ static int try_put(struct rig *r, struct put put)
 	op->in.put_lane.reason = bc_str_of(put.reason);
 	op->in.put_lane.stands = put.stands;
 	op->in.put_lane.now_ms = put.at;
+	op->in.put_lane.until_ms = put.until;
 	return rig_run(r, op);
 }
 
@@ -121,6 +122,21 @@ static void since_is_when_the_state_changed_not_when_it_was_put_again(void **sta
 	assert_int_equal(lane_of(r, "default")->since_ms, 50);
 	assert_false(lane_of(r, "default")->stands);
 	assert_int_equal(lanes(r)->out.lanes.count, 1);
+}
+
+static void a_lane_keeps_until_when_and_each_put_sets_it_anew(void **state)
+{
+	struct rig *r = *state;
+	assert_int_equal(try_put(r, (struct put){ "throttled", "429", .at = 20, .until = 90 }), 0);
+	assert_int_equal(lane_of(r, "default")->until_ms, 90);
+	if (rig_reopen(r)) {
+		assert_int_equal(lane_of(r, "default")->until_ms, 90);
+		assert_text(lane_of(r, "default")->state, "throttled");
+	}
+	assert_int_equal(try_put(r, (struct put){ "throttled", "429", .at = 30, .until = 120 }), 0);
+	assert_int_equal(lane_of(r, "default")->until_ms, 120);
+	open_lane(r, 50);
+	assert_int_equal(lane_of(r, "default")->until_ms, 0);
 }
 
 static void a_lane_without_a_state_or_with_a_huge_name_is_refused(void **state)
@@ -438,6 +454,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(a_lane_says_how_it_stands_also_without_orders),
 		STORE_TEST(since_is_when_the_state_changed_not_when_it_was_put_again),
+		STORE_TEST(a_lane_keeps_until_when_and_each_put_sets_it_anew),
 		STORE_TEST(a_lane_without_a_state_or_with_a_huge_name_is_refused),
 		ENGINE_TEST(a_lane_stands_as_before_when_its_transaction_fails),
 		STORE_TEST(a_parked_weekend_costs_no_conversion),

@@ -192,10 +192,10 @@ static void a_newer_layout_is_refused(void **state)
 {
 	struct rig *r = *state;
 	close_store(r);
-	run_sql(path_of(r), "PRAGMA user_version = 2");
-	assert_refused(r->url, BC_ESTORE, "newer backchannel: layout 2, this one knows 1",
+	run_sql(path_of(r), "PRAGMA user_version = 3");
+	assert_refused(r->url, BC_ESTORE, "newer backchannel: layout 3, this one knows 2",
 		       "install that version again");
-	run_sql(path_of(r), "PRAGMA user_version = 1");
+	run_sql(path_of(r), "PRAGMA user_version = 2");
 	rig_open(r);
 }
 
@@ -362,10 +362,43 @@ static void no_session_and_no_secret_form_is_stored_but_its_hash(void **state)
 	rig_open(r);
 }
 
+static int count_rows(const char *path, const char *table)
+{
+	char sql[64];
+	sqlite3 *db;
+	sqlite3_stmt *stmt;
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s", table);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	int count = sqlite3_column_int(stmt, 0);
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	return count;
+}
+
+static void returns_that_no_window_reaches_are_gone_from_the_file(void **state)
+{
+	const uint64_t day = 86400000;
+	struct rig *r = *state;
+	convert(r, "1001", 10 * day);
+	convert(r, "1002", 11 * day);
+	convert(r, "1003", 20 * day);
+	close_store(r);
+	assert_int_equal(count_rows(path_of(r), "returns"), 3);
+	rig_open(r);
+	struct bc_store_op *op = rig_op(r, BC_STORE_PURGE);
+	op->in.purge.now_ms = 20 * day;
+	assert_int_equal(rig_run(r, op), 0);
+	close_store(r);
+	assert_int_equal(count_rows(path_of(r), "returns"), 1);
+	rig_open(r);
+}
+
 /* Small tables read whole, and the one row at the end of the orders. */
 static bool may_scan(int stmt)
 {
-	return stmt == SQ_COUNTS || stmt == SQ_LANES || stmt == SQ_ORDER_LAST;
+	return stmt == SQ_COUNTS || stmt == SQ_LANES || stmt == SQ_RETURNS || stmt == SQ_ORDER_LAST;
 }
 
 static void assert_searches(sqlite3 *db, int i)
@@ -413,6 +446,7 @@ int main(void)
 		STORE_TEST(removed_tokens_are_gone_from_the_file),
 		STORE_TEST(used_tokens_are_gone_from_the_file_while_their_clicks_stay),
 		STORE_TEST(no_session_and_no_secret_form_is_stored_but_its_hash),
+		STORE_TEST(returns_that_no_window_reaches_are_gone_from_the_file),
 		STORE_TEST(no_statement_scans_or_sorts_the_orders),
 	};
 	rig_engine = "sqlite";

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Upgrades: what makes the tables of one version those of the next. All steps that a store needs
+ * are one transaction with the mark of its version, so a process that dies in the middle leaves the
+ * store as it was, for either program. A step says what its version was and never changes, whatever
+ * the schema is today.
+ */
+#include "store/sqlite_impl.h"
+
+#include <stdio.h>
+
+/*
+ * Lanes say until when; the returns of the last days are counted from the orders, once. newest_ms
+ * tells where those begin: no row up to the one found was created since. (The numbers are those of
+ * returns.h: five minutes, and eight days.)
+ */
+static const char to_2[] =
+	"ALTER TABLE lanes ADD COLUMN until_ms INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TABLE returns("
+	" bucket INTEGER NOT NULL,"
+	" partner TEXT NOT NULL,"
+	" product TEXT NOT NULL,"
+	" pending INTEGER NOT NULL,"
+	" sending INTEGER NOT NULL,"
+	" delivered INTEGER NOT NULL,"
+	" rejected INTEGER NOT NULL,"
+	" expired INTEGER NOT NULL,"
+	" cancelled INTEGER NOT NULL,"
+	" PRIMARY KEY(bucket, partner, product)) STRICT, WITHOUT ROWID;"
+	"INSERT INTO returns SELECT created_ms / 300000, partner, product, sum(state = 1),"
+	" sum(state = 2), sum(state = 3), sum(state = 4), sum(state = 5), sum(state = 6)"
+	" FROM orders NOT INDEXED WHERE state > 0 AND created_ms >= ?1 - 691200000"
+	" AND row > coalesce((SELECT row FROM orders NOT INDEXED"
+	" WHERE newest_ms < ?1 - 691200000 ORDER BY row DESC LIMIT 1), 0)"
+	" GROUP BY 1, 2, 3;";
+
+/* By the version that a step leads to. Parameter 1 of a statement is the time. */
+static const char *const steps[SQ_SCHEMA_VERSION + 1] = { [2] = to_2 };
+
+/* Runs the first statement of a text; *sql becomes the rest. */
+static int run_next(struct sq *e, const char **sql, sqlite3_int64 now_ms, struct bc_err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_prepare_v2(e->db, *sql, -1, &stmt, sql);
+	if (rc == SQLITE_OK && sqlite3_bind_parameter_count(stmt))
+		rc = sqlite3_bind_int64(stmt, 1, now_ms);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	int result = rc == SQLITE_DONE ? 0 : sq_open_failed(e, rc, err);
+	sqlite3_finalize(stmt);
+	return result;
+}
+
+static int run_all(struct sq *e, const char *sql, sqlite3_int64 now_ms, struct bc_err *err)
+{
+	int result = 0;
+	while (result == 0 && *sql)
+		result = run_next(e, &sql, now_ms, err);
+	return result;
+}
+
+int sq_upgrade(struct sq *e, long version, struct bc_err *err)
+{
+	sqlite3_int64 now_ms = (sqlite3_int64)bc_wall_ms(e->clock);
+	char mark[64];
+	snprintf(mark, sizeof(mark), "PRAGMA user_version = %d;COMMIT;", SQ_SCHEMA_VERSION);
+	int result = run_all(e, "BEGIN IMMEDIATE;", now_ms, err);
+	while (result == 0 && ++version <= SQ_SCHEMA_VERSION)
+		result = run_all(e, steps[version], now_ms, err);
+	return result ? result : run_all(e, mark, now_ms, err);
+}

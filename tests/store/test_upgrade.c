@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A store that an older backchannel left: opened, it is today's, with all that it held. The text of
+ * version 1 stands here as it was; it never changes.
+ */
+#include "harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "store/sqlite_impl.h"
+
+static const char version_1[] =
+	"PRAGMA journal_mode = WAL; BEGIN;"
+	"CREATE TABLE clicks("
+	" row INTEGER PRIMARY KEY,"
+	" id BLOB NOT NULL UNIQUE CHECK(length(id) = 16),"
+	" session BLOB CHECK(length(session) = 16),"
+	" token TEXT NOT NULL,"
+	" token_hash BLOB NOT NULL,"
+	" is_test INTEGER NOT NULL,"
+	" partner TEXT NOT NULL,"
+	" product TEXT NOT NULL,"
+	" captured_ms INTEGER NOT NULL,"
+	" expires_ms INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX clicks_session ON clicks(session, captured_ms) WHERE session IS NOT NULL;"
+	"CREATE INDEX clicks_expires ON clicks(expires_ms);"
+
+	"CREATE TABLE orders("
+	" row INTEGER PRIMARY KEY,"
+	" order_id TEXT NOT NULL UNIQUE,"
+	" state INTEGER NOT NULL CHECK(state BETWEEN 0 AND 6),"
+	" reason TEXT,"
+	" partner TEXT NOT NULL,"
+	" product TEXT NOT NULL,"
+	" token TEXT,"
+	" token_hash BLOB,"
+	" is_test INTEGER NOT NULL,"
+	" click BLOB,"
+	" session BLOB,"
+	" click_ms INTEGER NOT NULL,"
+	" amount TEXT,"
+	" currency TEXT,"
+	" created_ms INTEGER NOT NULL,"
+	" updated_ms INTEGER NOT NULL,"
+	" due_ms INTEGER NOT NULL,"
+	" deadline_ms INTEGER NOT NULL,"
+	" lease_ms INTEGER NOT NULL,"
+	" finished_ms INTEGER NOT NULL,"
+	" attempts INTEGER NOT NULL,"
+	" failures INTEGER NOT NULL,"
+	" newest_ms INTEGER NOT NULL) STRICT;"
+	"CREATE UNIQUE INDEX orders_token ON orders(token_hash, partner)"
+	" WHERE token_hash IS NOT NULL AND state <> 0;"
+	"CREATE INDEX orders_state ON orders(state);"
+	"CREATE INDEX orders_due ON orders(partner, product, due_ms, row, deadline_ms)"
+	" WHERE state = 1;"
+	"CREATE INDEX orders_oldest ON orders(partner, product) WHERE state = 1;"
+	"CREATE INDEX orders_deadline ON orders(partner, product, deadline_ms)"
+	" WHERE state = 1 AND deadline_ms > 0;"
+	"CREATE INDEX orders_click ON orders(click) WHERE state = 0 AND click IS NOT NULL;"
+	"CREATE INDEX orders_session ON orders(session) WHERE state = 0 AND session IS NOT NULL;"
+	"CREATE INDEX orders_finished ON orders(finished_ms) WHERE finished_ms > 0"
+	" AND (token IS NOT NULL OR click IS NOT NULL OR session IS NOT NULL);"
+	"CREATE INDEX orders_untouched ON orders(updated_ms) WHERE state = 0;"
+
+	"CREATE TABLE attempts("
+	" row INTEGER NOT NULL,"
+	" n INTEGER NOT NULL,"
+	" at_ms INTEGER NOT NULL,"
+	" status INTEGER NOT NULL,"
+	" outcome INTEGER NOT NULL,"
+	" duration_ms INTEGER NOT NULL,"
+	" error TEXT,"
+	" key_fingerprint TEXT,"
+	" PRIMARY KEY(row, n)) STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE counts(name TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE lanes("
+	" partner TEXT NOT NULL,"
+	" product TEXT NOT NULL,"
+	" pending INTEGER NOT NULL,"
+	" sending INTEGER NOT NULL,"
+	" state TEXT,"
+	" reason TEXT,"
+	" stands INTEGER NOT NULL,"
+	" since_ms INTEGER NOT NULL,"
+	" stood_ms INTEGER NOT NULL,"
+	" stood_since_ms INTEGER NOT NULL,"
+	" PRIMARY KEY(partner, product)) STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+	"PRAGMA application_id = 1650681905; PRAGMA user_version = 1; COMMIT";
+
+/* An order of each state in turn, every 24 minutes up to now. */
+static const char filling[] =
+	"BEGIN;"
+	"WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 599),"
+	" o(i, at) AS (SELECT i, now - (599 - i) * 1440000 FROM n, temp.clock)"
+	" INSERT INTO orders SELECT i + 1, printf('o%03d', i), i % 7, iif(i % 7 > 3, 'why', NULL),"
+	" 'partner', iif(i % 2, 'default', 'shoes'), iif(i % 7, printf('tok-%03d', i), NULL),"
+	" iif(i % 7, randomblob(16), NULL), 0, NULL, NULL, 0, '12.50', 'EUR', at, at, at, 0, 0,"
+	" 0, iif(i % 7 = 3, 1, 0), 0, at FROM o;"
+	"INSERT INTO attempts SELECT row, 1, created_ms, 200, 1, 7, NULL, '0a1b2c3d' FROM orders"
+	" WHERE attempts;"
+	"INSERT INTO clicks VALUES(1, randomblob(16), NULL, 'tok-click', randomblob(16), 0, "
+	"'partner',"
+	" 'default', 1000, 9000);"
+	"INSERT INTO counts SELECT 'orders.' || iif(state = 0, 'unattributed', iif(state = 1, "
+	"'pending',"
+	" iif(state = 2, 'sending', iif(state = 3, 'delivered', iif(state = 4, 'rejected',"
+	" iif(state = 5, 'expired', 'cancelled')))))), count(*) FROM orders GROUP BY state;"
+	"INSERT INTO counts VALUES('clicks', 1);"
+	"INSERT INTO lanes SELECT partner, product, sum(state = 1), sum(state = 2), 'parked',"
+	" 'no answer', 1, 700, 5, 700 FROM orders GROUP BY 1, 2;"
+	"COMMIT";
+
+/* --- helpers ------------------------------------------------------------------------------- */
+
+enum { ORDERS = 600, APART_MS = 24 * 60 * 1000 };
+
+static const char *path_of(const struct rig *r)
+{
+	return strchr(r->url, ':') + 1;
+}
+
+static uint64_t created_ms(int i, uint64_t now_ms)
+{
+	return now_ms - (uint64_t)(ORDERS - 1 - i) * APART_MS;
+}
+
+static void run_sql(sqlite3 *db, const char *sql)
+{
+	char *error = NULL;
+	if (sqlite3_exec(db, sql, NULL, NULL, &error) != SQLITE_OK)
+		fail_msg("%s", error);
+}
+
+/* Puts a store of version 1 in place of the rig's. Returns the time it was filled at. */
+static uint64_t make_version_1(struct rig *r)
+{
+	char clock[128];
+	sqlite3 *db;
+	uint64_t now_ms = bc_wall_ms(&bc_clock_system);
+	bc_store_close(r->store);
+	r->store = NULL;
+	assert_int_equal(unlink(path_of(r)), 0);
+	assert_int_equal(sqlite3_open(path_of(r), &db), SQLITE_OK);
+	snprintf(clock, sizeof(clock), "CREATE TEMP TABLE clock AS SELECT %llu AS now",
+		 (unsigned long long)now_ms);
+	run_sql(db, version_1);
+	run_sql(db, clock);
+	run_sql(db, filling);
+	sqlite3_close(db);
+	return now_ms;
+}
+
+/* The first value that a statement gives, as text. */
+static void assert_sql(struct rig *r, const char *sql, const char *expected)
+{
+	sqlite3 *db;
+	sqlite3_stmt *stmt;
+	assert_int_equal(sqlite3_open(path_of(r), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	assert_string_equal((const char *)sqlite3_column_text(stmt, 0), expected);
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+}
+
+static void assert_is_version_1(struct rig *r)
+{
+	assert_sql(r, "PRAGMA user_version", "1");
+	assert_sql(r, "SELECT count(*) FROM sqlite_schema WHERE name = 'returns'", "0");
+	assert_sql(r, "SELECT count(*) FROM pragma_table_info('lanes')", "10");
+	assert_sql(r, "SELECT count(*) FROM orders", "600");
+	assert_sql(r, "PRAGMA integrity_check", "ok");
+}
+
+/* --- what is there ------------------------------------------------------------------------- */
+
+static struct bc_return_count expected_returns(uint64_t now_ms, const char *product)
+{
+	struct bc_return_count expected = { 0 };
+	for (int i = 0; i < ORDERS; i++) {
+		uint64_t bucket = created_ms(i, now_ms) / BC_RETURNS_STEP_MS;
+		bool mine = strcmp(product, i % 2 ? "default" : "shoes") == 0;
+		for (int w = 0; mine && i % 7 && w < BC_WINDOWS; w++)
+			expected.orders[w][i % 7] +=
+				bucket >= (now_ms - bc_window_ms[w]) / BC_RETURNS_STEP_MS;
+	}
+	return expected;
+}
+
+static void assert_returns(struct rig *r, uint64_t now_ms)
+{
+	struct bc_store_op *op = rig_op(r, BC_STORE_RETURNS);
+	op->in.returns.now_ms = now_ms;
+	assert_int_equal(rig_run(r, op), 0);
+	assert_int_equal(op->out.returns.count, 2);
+	for (uint32_t i = 0; i < 2; i++) {
+		const struct bc_return_count *told = &op->out.returns.products[i];
+		bool shoes = bc_str_eq(told->product, "shoes");
+		struct bc_return_count expected =
+			expected_returns(now_ms, shoes ? "shoes" : "default");
+		assert_true(expected.orders[2][BC_ORDER_DELIVERED] > 20);
+		assert_memory_equal(told->orders, expected.orders, sizeof(expected.orders));
+	}
+}
+
+static void assert_lane(struct rig *r)
+{
+	struct bc_store_op *op = rig_op(r, BC_STORE_LANES);
+	assert_int_equal(rig_run(r, op), 0);
+	assert_int_equal(op->out.lanes.count, 2);
+	const struct bc_lane_count *lane = &op->out.lanes.lanes[0];
+	assert_text(lane->state, "parked");
+	assert_text(lane->reason, "no answer");
+	assert_true(lane->stands);
+	assert_int_equal(lane->since_ms, 700);
+	assert_int_equal(lane->until_ms, 0);
+	assert_int_equal(lane->pending, 43);
+}
+
+static void assert_order(struct rig *r, uint64_t now_ms)
+{
+	const struct bc_order *o = get(r, "o073");
+	assert_non_null(o);
+	assert_int_equal(o->state, BC_ORDER_DELIVERED);
+	assert_int_equal(o->created_ms, created_ms(73, now_ms));
+	assert_text(o->token, "tok-073");
+	assert_text(o->amount, "12.50");
+	assert_int_equal(story(r, "o073")->out.story.attempt_count, 1);
+}
+
+static void assert_whole(struct rig *r, uint64_t now_ms)
+{
+	static const char expected[] = "unattributed=86 pending=86 sending=86 delivered=86"
+				       " rejected=86 expired=85 cancelled=85 clicks=1";
+	assert_counts(r, expected);
+	assert_returns(r, now_ms);
+	assert_lane(r);
+	assert_order(r, now_ms);
+}
+
+/* --- tests --------------------------------------------------------------------------------- */
+
+static void a_store_of_version_1_is_upgraded_with_all_that_it_holds(void **state)
+{
+	struct rig *r = *state;
+	uint64_t now_ms = make_version_1(r);
+	rig_open(r);
+	assert_whole(r, now_ms);
+	rig_reopen(r);
+	assert_whole(r, now_ms);
+}
+
+static void an_upgraded_store_works_on(void **state)
+{
+	struct rig *r = *state;
+	struct bc_store_op *op = rig_op(r, BC_STORE_PUT_LANE);
+	uint64_t now_ms = make_version_1(r);
+	rig_open(r);
+	op->in.put_lane.partner = BC_STR("partner");
+	op->in.put_lane.product = BC_STR("default");
+	op->in.put_lane.state = BC_STR("throttled");
+	op->in.put_lane.now_ms = now_ms;
+	op->in.put_lane.until_ms = now_ms + 5;
+	assert_int_equal(rig_run(r, op), 0);
+	convert(r, "new", now_ms);
+	bring_to(r, "o589", BC_ORDER_DELIVERED, now_ms);
+	rig_reopen(r);
+	struct bc_return_count expected = expected_returns(now_ms, "default");
+	struct bc_store_op *told = rig_op(r, BC_STORE_RETURNS);
+	told->in.returns.now_ms = now_ms;
+	assert_int_equal(rig_run(r, told), 0);
+	const struct bc_return_count *one = told->out.returns.products;
+	if (!bc_str_eq(one->product, "default"))
+		one++;
+	/* o589 was pending and four hours old: one more delivered; "new" is pending in its place */
+	assert_int_equal(one->orders[0][BC_ORDER_PENDING],
+			 expected.orders[0][BC_ORDER_PENDING] + 1);
+	assert_int_equal(one->orders[1][BC_ORDER_PENDING], expected.orders[1][BC_ORDER_PENDING]);
+	assert_int_equal(one->orders[1][BC_ORDER_DELIVERED],
+			 expected.orders[1][BC_ORDER_DELIVERED] + 1);
+}
+
+/* Column by column: the name, the type, whether it may be absent, its place in the key. */
+static void an_upgraded_store_has_the_tables_of_a_new_one(void **state)
+{
+	static const char sql[] =
+		"SELECT group_concat(what, char(10)) FROM (SELECT t.name || '.' || c.name || ' ' ||"
+		" c.type || ' ' || c.\"notnull\" || ' ' || c.pk || ' ' || ifnull(c.dflt_value, '')"
+		" AS what FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table'"
+		" UNION ALL SELECT name || sql FROM sqlite_schema WHERE type = 'index'"
+		" AND sql NOT NULL ORDER BY 1)";
+	struct rig *r = *state;
+	sqlite3 *db;
+	sqlite3_stmt *stmt;
+	bc_store_close(r->store);
+	assert_int_equal(sqlite3_open(path_of(r), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	char *fresh = bc_arena_dup(r->arena, sqlite3_column_text(stmt, 0),
+				   (size_t)sqlite3_column_bytes(stmt, 0));
+	assert_non_null(strstr(fresh, "lanes.until_ms INTEGER 1 0 0"));
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	rig_open(r);
+	make_version_1(r);
+	rig_open(r);
+	bc_store_close(r->store);
+	r->store = NULL;
+	assert_sql(r, sql, fresh);
+}
+
+/* --- when it cannot ------------------------------------------------------------------------ */
+
+static void limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* Opens the store in a process that the kernel kills when it writes beyond so many bytes of a file:
+ * in the middle of its transaction's way into the log. Returns how it ended. */
+static int open_and_die(const char *url, rlim_t bytes)
+{
+	int status;
+	pid_t pid = fork();
+	if (pid == 0) {
+		const struct rlimit no_core = { 0 };
+		struct bc_store *store = NULL;
+		const struct bc_store_options options = { .url = url, .clock = &bc_clock_system };
+		setrlimit(RLIMIT_CORE, &no_core);
+		signal(SIGXFSZ, SIG_DFL);
+		limit_files(bytes);
+		if (bc_store_open(&options, &store, NULL))
+			_exit(2);
+		limit_files(RLIM_INFINITY);
+		bc_store_close(store);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void an_upgrade_that_is_killed_leaves_version_1_whole(void **state)
+{
+	struct rig *r = *state;
+	uint64_t now_ms = make_version_1(r);
+	unsigned kills = 0;
+	rlim_t bytes = 0;
+	for (;; bytes += 500) {
+		int status = open_and_die(r->url, bytes);
+		if (WIFEXITED(status)) {
+			assert_int_equal(WEXITSTATUS(status), 0);
+			break;
+		}
+		assert_int_equal(WTERMSIG(status), SIGXFSZ);
+		assert_is_version_1(r);
+		kills++;
+	}
+	assert_true(kills >= 30);
+	assert_sql(r, "PRAGMA user_version", "2");
+	assert_sql(r,
+		   "SELECT count(*) FROM returns WHERE pending + sending + delivered + rejected +"
+		   " expired + cancelled = 0",
+		   "0");
+	rig_open(r);
+	assert_whole(r, now_ms);
+}
+
+static void an_upgrade_without_space_is_refused_and_leaves_version_1(void **state)
+{
+	struct rig *r = *state;
+	struct bc_store *store = NULL;
+	struct bc_err err = { 0 };
+	const struct bc_store_options options = { .url = r->url, .clock = &bc_clock_system };
+	uint64_t now_ms = make_version_1(r);
+	signal(SIGXFSZ, SIG_IGN);
+	limit_files(8192);
+	assert_int_equal(bc_store_open(&options, &store, &err), BC_ESTORE);
+	limit_files(RLIM_INFINITY);
+	assert_non_null(strstr(err.text, "has no space left"));
+	assert_non_null(strstr(err.hint, "free space"));
+	assert_is_version_1(r);
+	rig_open(r);
+	assert_whole(r, now_ms);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORE_TEST(a_store_of_version_1_is_upgraded_with_all_that_it_holds),
+		STORE_TEST(an_upgraded_store_works_on),
+		STORE_TEST(an_upgraded_store_has_the_tables_of_a_new_one),
+		STORE_TEST(an_upgrade_that_is_killed_leaves_version_1_whole),
+		STORE_TEST(an_upgrade_without_space_is_refused_and_leaves_version_1),
+	};
+	rig_engine = "sqlite";
+	return cmocka_run_group_tests_name("upgrade", tests, NULL, NULL);
+}
