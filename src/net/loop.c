@@ -22,6 +22,10 @@
 struct bc_loop {
 	uv_loop_t uv;
 	uv_async_t wake;
+	/* After the callbacks of what came, and before waiting: timers run between the two. */
+	uv_check_t after_poll;
+	uv_prepare_t before_poll;
+	struct bc_task *turn_end; /* loop's thread only */
 	pthread_mutex_t lock;
 	struct bc_task *first; /* under lock; NULL = empty */
 	struct bc_task *last;  /* under lock; meaningless when empty */
@@ -95,6 +99,34 @@ static void on_wake(uv_async_t *wake)
 	queue_run(wake->data);
 }
 
+static void run_turn_end(struct bc_loop *loop)
+{
+	struct bc_task *next;
+
+	for (struct bc_task *task = loop->turn_end; task; task = next) {
+		next = task->next;
+		loop->turn_end = next;
+		task->next = NULL;
+		task->run(task);
+	}
+}
+
+static void on_after_poll(uv_check_t *check)
+{
+	run_turn_end(check->data);
+}
+
+static void on_before_poll(uv_prepare_t *prepare)
+{
+	run_turn_end(prepare->data);
+}
+
+void bc_loop_at_turn_end(struct bc_loop *loop, struct bc_task *task)
+{
+	task->next = loop->turn_end;
+	loop->turn_end = task;
+}
+
 static void queue_add(struct bc_loop *loop, struct bc_task *first, struct bc_task *last)
 {
 	last->next = NULL;
@@ -127,6 +159,18 @@ void bc_loop_post_list(struct bc_loop *loop, struct bc_task *first)
 	queue_add(loop, first, last);
 }
 
+/* They keep no loop alive: only what waits does. */
+static void watch_turns(struct bc_loop *loop)
+{
+	uv_check_init(&loop->uv, &loop->after_poll);
+	uv_prepare_init(&loop->uv, &loop->before_poll);
+	loop->after_poll.data = loop->before_poll.data = loop;
+	uv_check_start(&loop->after_poll, on_after_poll);
+	uv_prepare_start(&loop->before_poll, on_before_poll);
+	uv_unref((uv_handle_t *)&loop->after_poll);
+	uv_unref((uv_handle_t *)&loop->before_poll);
+}
+
 int bc_loop_create(struct bc_loop **ret_loop, struct bc_err *err)
 {
 	struct bc_loop *loop = calloc(1, sizeof(*loop));
@@ -146,6 +190,7 @@ int bc_loop_create(struct bc_loop **ret_loop, struct bc_err *err)
 		return bc_uv_fail(err, rc, "cannot create an event loop");
 	}
 	loop->wake.data = loop;
+	watch_turns(loop);
 	pthread_mutex_init(&loop->lock, NULL);
 	*ret_loop = loop;
 	return 0;
@@ -159,9 +204,11 @@ void bc_loop_destroy(struct bc_loop *loop)
 	for (int turn = 0; turn < 2; turn++)
 		uv_run(&loop->uv, UV_RUN_NOWAIT);
 	uv_close((uv_handle_t *)&loop->wake, NULL);
+	uv_close((uv_handle_t *)&loop->after_poll, NULL);
+	uv_close((uv_handle_t *)&loop->before_poll, NULL);
 	for (int turn = 0; turn < CLOSING_TURNS_MAX && uv_loop_alive(&loop->uv); turn++)
 		uv_run(&loop->uv, UV_RUN_NOWAIT);
-	BC_ASSERT(loop->first == NULL);
+	BC_ASSERT(loop->first == NULL && loop->turn_end == NULL);
 	BC_ASSERT(uv_loop_close(&loop->uv) == 0);
 	pthread_mutex_destroy(&loop->lock);
 	free(loop);

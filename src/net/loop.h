@@ -42,6 +42,11 @@ void bc_loop_post(struct bc_loop *loop, struct bc_task *task);
 /* As post, for a whole list linked by next (first to run first): one wake-up. NULL is fine. */
 void bc_loop_post_list(struct bc_loop *loop, struct bc_task *first);
 
+/* Runs task once at the end of the turn under way, before the loop waits again: for what many
+ * callbacks of one turn add to. Loop's thread, or before the loop runs; not again while it waits.
+ */
+void bc_loop_at_turn_end(struct bc_loop *loop, struct bc_task *task);
+
 /* One-shot timer; start it again inside fire for a repeating one. Loop's thread only. */
 struct bc_timer;
 /* NULL without memory. */
