@@ -306,12 +306,24 @@ static void check_partner(struct walk *w, struct hop *h)
 	}
 }
 
+/* One more message in somebody's chat, each time that a monitor runs check, would be noise. */
+static void check_alerts(struct walk *w, struct hop *h)
+{
+	if (w->settings->alert_url)
+		say(h, OK, "alert.url is set; nothing was sent to it");
+	else
+		say(h, SKIPPED, "alert.url is not set: nobody is told when a lane stops");
+}
+
 static const struct {
 	const char *name;
 	void (*check)(struct walk *w, struct hop *h);
+	bool optional; /* skipped, it is worth no line to people */
 } hops[] = {
-	{ "settings", check_settings }, { "clock", check_clock },      { "store", check_store },
-	{ "daemon", check_daemon },	{ "name look-up", check_dns }, { "partner", check_partner },
+	{ "settings", check_settings },	  { "clock", check_clock },
+	{ "store", check_store },	  { "daemon", check_daemon },
+	{ "name look-up", check_dns },	  { "partner", check_partner },
+	{ "alerts", check_alerts, true },
 };
 
 /* --- printing
@@ -346,7 +358,7 @@ static enum bc_exit walk_all(struct walk *w)
 			worst = h.exit;
 		if (w->in->json)
 			json_array_append_new(list, hop_json(&h));
-		else
+		else if (h.verdict != SKIPPED || !hops[i].optional)
 			print_hop(&h);
 	}
 	if (w->in->json) {
@@ -380,7 +392,8 @@ const struct bc_command bc_command_check = {
 		   "wrong "
 		   "product and from a broken network. Exit 0 all well, 1 something here is wrong, "
 		   "3 the "
-		   "partner refuses, 4 it is not reachable.",
+		   "partner refuses, 4 it is not reachable. Whether alert.url is set is told; "
+		   "nothing is sent to it.",
 	.example = "backchannel check",
 	.prints_json = true,
 	.run = run,

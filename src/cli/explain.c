@@ -51,37 +51,109 @@ static const char *when_field(const struct teller *t, const char *name, char *te
 	return time_of(t->story, name, &ms) ? when(t, ms, text, bytes) : "";
 }
 
+/* What lies ahead: a time that is over by now is about to be acted upon. */
+static const char *soon(const struct teller *t, const char *name, char *text, size_t bytes)
+{
+	uint64_t ms;
+	if (time_of(t->story, name, &ms) && ms > t->now_ms)
+		return when(t, ms, text, bytes);
+	return "in a moment";
+}
+
 /* --- the headline and what comes next: one row a state -------------------------------------------
  */
 
-static void next_pending(const struct teller *t)
+static void tell_deadline(const struct teller *t)
 {
-	char due[96];
-	const char *lane = bc_json_text(t->story, "lane_state");
-	if (!strcmp(lane, "parked")) {
-		char probe[96];
-		printf("the lane %s is parked: %s.\n"
-		       "           Nothing is lost: the order waits, and its time does not run. "
-		       "The "
-		       "test token is tried %s;\n"
-		       "           as soon as it is accepted, everything that waits goes out by "
-		       "itself.\n",
-		       bc_json_text(t->story, "lane"), bc_json_text(t->story, "lane_reason"),
-		       when_field(t, "lane_next_probe_at", probe, sizeof(probe)));
-		return;
-	}
-	if (!strcmp(lane, "throttled") || !strcmp(lane, "suspect"))
-		printf("the lane stands for a moment (%s: %s); then ", lane,
-		       bc_json_text(t->story, "lane_reason"));
+	char text[96];
+	if (when_field(t, "deadline_at", text, sizeof(text))[0])
+		printf("           It is given up %s; backchannel retry brings it back even "
+		       "then.\n",
+		       text);
+}
+
+static void tell_due(const struct teller *t)
+{
+	char text[96];
 	uint64_t ms;
 	if (!time_of(t->story, "next_attempt_at", &ms) || ms <= t->now_ms)
 		printf("it goes out as soon as a daemon runs and the lane is free.\n");
 	else
-		printf("it is sent again %s.\n", when(t, ms, due, sizeof(due)));
-	if (when_field(t, "deadline_at", due, sizeof(due))[0])
-		printf("           It is given up %s; backchannel retry brings it back even "
-		       "then.\n",
-		       due);
+		printf("it is sent again %s.\n", when(t, ms, text, sizeof(text)));
+	tell_deadline(t);
+}
+
+static void next_on_parked(const struct teller *t)
+{
+	char probe[96];
+	printf("the lane %s is parked: %s.\n"
+	       "           Nothing is lost: the order waits, and its time does not run. The test "
+	       "token is tried %s;\n"
+	       "           as soon as it is accepted, everything that waits goes out by itself.\n",
+	       bc_json_text(t->story, "lane"), bc_json_text(t->story, "lane_reason"),
+	       soon(t, "lane_next_probe_at", probe, sizeof(probe)));
+}
+
+static void next_on_paused(const struct teller *t)
+{
+	char since[96];
+	const char *lane = bc_json_text(t->story, "lane");
+	printf("the lane %s was paused by the operator %s.\n"
+	       "           Nothing is lost: the order waits, and its time does not run. It goes "
+	       "out "
+	       "after\n           backchannel lanes resume %s\n",
+	       lane, when_field(t, "lane_since", since, sizeof(since)), lane);
+}
+
+static void next_on_broken(const struct teller *t)
+{
+	char trial[96];
+	printf("the lane %s is broken: %s.\n"
+	       "           One order is tried %s; as soon as the partner answers, everything that "
+	       "is "
+	       "due goes out by itself.\n",
+	       bc_json_text(t->story, "lane"), bc_json_text(t->story, "lane_reason"),
+	       soon(t, "lane_next_probe_at", trial, sizeof(trial)));
+	tell_deadline(t);
+}
+
+static void next_on_throttled(const struct teller *t)
+{
+	char end[96];
+	printf("the lane %s is throttled: %s.\n"
+	       "           It goes on %s, and the order with it when it is due.\n",
+	       bc_json_text(t->story, "lane"), bc_json_text(t->story, "lane_reason"),
+	       soon(t, "lane_next_probe_at", end, sizeof(end)));
+	tell_deadline(t);
+}
+
+static void next_on_suspect(const struct teller *t)
+{
+	printf("the lane stands for a moment (suspect: %s); then ",
+	       bc_json_text(t->story, "lane_reason"));
+	tell_due(t);
+}
+
+/* What a pending order waits for, where its lane is not open. */
+static const struct {
+	const char *state;
+	void (*next)(const struct teller *t);
+} lanes[] = {
+	{ "throttled", next_on_throttled }, { "suspect", next_on_suspect },
+	{ "broken", next_on_broken },	    { "parked", next_on_parked },
+	{ "paused", next_on_paused },
+};
+
+static void next_pending(const struct teller *t)
+{
+	const char *lane = bc_json_text(t->story, "lane_state");
+	for (size_t i = 0; i < BC_COUNT(lanes); i++) {
+		if (!strcmp(lanes[i].state, lane)) {
+			lanes[i].next(t);
+			return;
+		}
+	}
+	tell_due(t);
 }
 
 static void next_sending(const struct teller *t)
@@ -225,9 +297,10 @@ static void tell_attempt(const struct teller *t, const json_t *a)
 	else
 		at[0] = '\0';
 	took(a, duration, sizeof(duration));
-	printf("  attempt %d, %s: %s after %s, %s\n",
+	const char *key = bc_json_text(a, "key_fingerprint");
+	printf("  attempt %d, %s: %s after %s, %s%s%s%s\n",
 	       (int)json_integer_value(json_object_get(a, "n")), at, status, duration,
-	       bc_json_text(a, "outcome"));
+	       bc_json_text(a, "outcome"), key[0] ? " (key " : "", key, key[0] ? ")" : "");
 	if (bc_json_text(a, "error")[0])
 		printf("           %s\n", bc_json_text(a, "error"));
 }

@@ -30,6 +30,31 @@ static void print_attempt(const json_t *a)
 	       bc_json_text(a, "key_fingerprint"));
 }
 
+static void print_lane(const json_t *story)
+{
+	const char *state = bc_json_text(story, "lane_state");
+	const char *reason = bc_json_text(story, "lane_reason");
+	if (state[0])
+		printf("Lane:            %s (%s%s%s)\n", bc_json_text(story, "lane"), state,
+		       reason[0] ? ": " : "", reason);
+}
+
+/* What comes next, and when: the order's own turn, or its lane's. */
+static void print_next(const json_t *story)
+{
+	const char *lane = bc_json_text(story, "lane_state");
+	const char *trial = bc_json_text(story, "lane_next_probe_at");
+	const char *due = bc_json_text(story, "next_attempt_at");
+	if (strcmp(bc_json_text(story, "state"), "pending") != 0)
+		return;
+	if (!strcmp(lane, "paused"))
+		puts("Next request:    none until the lane is resumed");
+	else if (trial[0])
+		printf("Next request:    the lane's at %s\n", trial);
+	else if (due[0])
+		printf("Next request:    not before %s\n", due);
+}
+
 void bc_explain_support(const struct bc_settings *settings, const json_t *story)
 {
 	size_t i;
@@ -39,6 +64,7 @@ void bc_explain_support(const struct bc_settings *settings, const json_t *story)
 	const char *reason = bc_json_text(story, "reason");
 	printf("Order:           %s (%s%s%s)\n", bc_json_text(story, "order"),
 	       bc_json_text(story, "state"), reason[0] ? ": " : "", reason);
+	print_lane(story);
 	printf("Token:           #%s (%s token; the value itself is never printed)\n",
 	       bc_json_text(click, "token_hash"), bc_json_text(story, "kind"));
 	printf("Endpoint:        POST %s/{productId}/{token}/api\n", settings->sovendus_base_url);
@@ -47,4 +73,5 @@ void bc_explain_support(const struct bc_settings *settings, const json_t *story)
 	json_array_foreach(json_object_get(story, "attempts"), i, attempt) print_attempt(attempt);
 	if (!json_array_size(json_object_get(story, "attempts")))
 		puts("  none was sent");
+	print_next(story);
 }

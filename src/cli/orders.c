@@ -1,23 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* `backchannel orders`: the list, newest first. */
+/* `backchannel orders`: the list, newest first; how many; and the way to its other forms. */
+#include "cli/orders.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/commands.h"
-#include "cli/remote.h"
-
-struct options {
-	const char *state, *since, *limit;
-};
-
-static int add_parameter(struct bc_buf *path, const char *name, const char *value)
-{
-	if (!value)
-		return 0;
-	bool first = strchr(path->data, '?') == NULL;
-	return bc_buf_addf(path, "%c%s=", first ? '?' : '&', name) ||
-	       bc_percent_encode(path, bc_str_of(value));
-}
 
 /* As wide as the longest of its kind, so that a page lines up. */
 static void print_row(const json_t *o)
@@ -30,26 +18,31 @@ static void print_row(const json_t *o)
 	       next[0] ? next : reason);
 }
 
-static void print_list(const struct bc_reply *reply)
+static void print_list(const json_t *answer)
 {
-	const json_t *orders = json_object_get(reply->json, "orders");
+	const json_t *orders = json_object_get(answer, "orders");
 	size_t i;
 	json_t *order;
 	if (!json_array_size(orders))
 		puts("no orders");
 	json_array_foreach(orders, i, order) print_row(order);
-	if (json_is_string(json_object_get(reply->json, "next")))
-		puts("... there are more: raise --limit");
+	if (json_is_string(json_object_get(answer, "next")))
+		puts("... there are more: raise --limit, or take all with --export csv");
 }
 
-static enum bc_exit run(const struct bc_invocation *in)
+static void print_count(const json_t *answer)
 {
-	const struct options *o = in->options;
+	printf("%lld\n", (long long)json_integer_value(json_object_get(answer, "count")));
+}
+
+static enum bc_exit ask(const struct bc_invocation *in, const char *more,
+			void (*print)(const json_t *answer))
+{
+	const struct bc_orders_options *o = in->options;
 	struct bc_reply reply;
 	struct bc_buf path;
 	bc_buf_init(&path, 4096);
-	if (bc_buf_adds(&path, "/v1/orders") || add_parameter(&path, "state", o->state) ||
-	    add_parameter(&path, "since", o->since) || add_parameter(&path, "limit", o->limit)) {
+	if (bc_selector_path(&path, "/v1/orders", &o->selector, more)) {
 		bc_buf_finish(&path);
 		return bc_cli_usage(in, "an option is too long");
 	}
@@ -62,26 +55,48 @@ static enum bc_exit run(const struct bc_invocation *in)
 	else if (in->json)
 		bc_remote_print_json(&reply);
 	else
-		print_list(&reply);
+		print(reply.json);
 	bc_reply_finish(&reply);
 	return result;
 }
 
+static enum bc_exit run(const struct bc_invocation *in)
+{
+	const struct bc_orders_options *o = in->options;
+	if (o->count + o->summary + (o->format != NULL) > 1)
+		return bc_cli_usage(in, "--count, --export and --summary are one at a time");
+	if (o->summary && !bc_selector_is_empty(&o->selector))
+		return bc_cli_usage(in, "--summary is of all orders; --count takes a selection");
+	if (o->summary)
+		return bc_orders_summary(in);
+	if (o->format)
+		return bc_orders_export(in);
+	return o->count ? ask(in, "count=1", print_count) : ask(in, NULL, print_list);
+}
+
 static const struct bc_option rows[] = {
-	{ "state", 0, "S", offsetof(struct options, state),
-	  "only these: pending, delivered, rejected, ..." },
-	{ "since", 0, "T", offsetof(struct options, since), "RFC 3339, or an age such as 2h" },
-	{ "limit", 'n', "N", offsetof(struct options, limit), "at most so many (50; up to 1000)" },
+	BC_SELECTOR_ROWS(struct bc_orders_options,
+			 "at most so many (50; up to 1000; --export: all)"),
+	{ "count", 0, NULL, offsetof(struct bc_orders_options, count), "print only how many" },
+	{ "export", 0, "FORMAT", offsetof(struct bc_orders_options, format),
+	  "print all of them, as csv or json (one object a line)" },
+	{ "summary", 0, NULL, offsetof(struct bc_orders_options, summary),
+	  "print return rates by product over 1 h, 24 h and 7 days" },
 	{ NULL, 0, NULL, 0, NULL },
 };
 
 const struct bc_command bc_command_orders = {
 	.name = "orders",
-	.summary = "list orders, newest first",
+	.summary = "list, count or export orders, newest first; --summary for return rates",
 	.operands = "",
+	.details = "The csv has a header row and is quoted as RFC 4180 says, lines ended by CRLF. "
+		   "Values "
+		   "are as the shop sent them: a spreadsheet may take an order number that begins "
+		   "with "
+		   "= + - or @ for a formula, so import such columns as text.",
 	.example = "backchannel orders --state rejected --since 24h",
 	.rows = rows,
-	.options_bytes = sizeof(struct options),
+	.options_bytes = sizeof(struct bc_orders_options),
 	.prints_json = true,
 	.run = run,
 };

@@ -12,6 +12,12 @@
 
 enum { ANSWER_MAX_BYTES = 8 * 1024 * 1024, CONNECT_MS = 2000, CALL_MS = 75 * 1000 };
 
+struct bc_remote {
+	enum bc_remote_use use;
+	struct bc_settings *settings; /* a reference */
+	struct bc_app *app;	      /* owned; no daemon runs: the store is used directly */
+};
+
 void bc_reply_finish(struct bc_reply *reply)
 {
 	json_decref(reply->json);
@@ -30,16 +36,21 @@ const char *bc_json_text(const json_t *object, const char *name)
 	return text ? text : "";
 }
 
-char *bc_remote_order_path(const char *order, const char *suffix)
+char *bc_remote_path(const char *prefix, const char *name, const char *suffix)
 {
 	struct bc_buf path;
 	bc_buf_init(&path, 4096);
-	if (bc_buf_adds(&path, "/v1/orders/") || bc_percent_encode(&path, bc_str_of(order)) ||
+	if (bc_buf_adds(&path, prefix) || bc_percent_encode(&path, bc_str_of(name)) ||
 	    bc_buf_adds(&path, suffix)) {
 		bc_buf_finish(&path);
 		return NULL;
 	}
 	return bc_buf_take(&path);
+}
+
+char *bc_remote_order_path(const char *order, const char *suffix)
+{
+	return bc_remote_path("/v1/orders/", order, suffix);
 }
 
 /* --- by HTTP -----------------------------------------------------------------------------------
@@ -128,18 +139,18 @@ static void hint_locked(const struct bc_settings *s, struct bc_err *err)
 		    s->url);
 }
 
-static int local_call(struct bc_settings *s, const char *method, const char *path, const char *body,
-		      bool deliver, struct http_call *c, struct bc_err *err)
+/* Opened at the first request that needs it, kept for the others. */
+static int local_call(struct bc_remote *r, const char *method, const char *path, const char *body,
+		      struct http_call *c, struct bc_err *err)
 {
-	struct bc_app *app;
-	int result = bc_app_open(s, deliver ? BC_APP_DELIVER : BC_APP_OFFLINE, &app, err);
+	enum bc_app_mode mode = r->use == BC_REMOTE_DELIVER ? BC_APP_DELIVER : BC_APP_OFFLINE;
+	int result = r->app ? 0 : bc_app_open(r->settings, mode, &r->app, err);
 	if (result) {
 		if (result == BC_EBUSY)
-			hint_locked(s, err);
+			hint_locked(r->settings, err);
 		return result;
 	}
-	result = bc_app_call(app, method, path, body, &c->status, &c->body);
-	bc_app_close(app);
+	result = bc_app_call(r->app, method, path, body, &c->status, &c->body);
 	return result ? bc_err_nomem(err) : 0;
 }
 
@@ -156,27 +167,35 @@ static bool is_here(const struct bc_settings *s)
 	return !at || bc_settings_listen_is_local(at + 3) || strcmp(at + 3, s->listen) == 0;
 }
 
-static enum bc_exit call_with(struct bc_settings *s, const char *method, const char *path,
-			      const char *body, bool deliver, struct bc_reply *ret)
+static int no_daemon(const struct bc_remote *r, struct bc_err *err)
 {
-	struct http_call c = { 0 };
-	struct bc_err err = { 0 };
-	bc_buf_init(&c.body, ANSWER_MAX_BYTES);
-	int result = http_call(s, method, path, body, &c, &err);
-	if (!result && daemon_absent(&c) && is_here(s)) {
-		ret->in_process = true;
-		bc_buf_reset(&c.body);
-		result = local_call(s, method, path, body, deliver, &c, &err);
-	} else if (!result && c.status == 0) {
-		result = bc_err_set(&err, BC_EUNREACH, "no answer from %s: %s", s->url,
-				    c.error_text);
-		bc_err_hint(&err, "is that address a backchannel daemon? see BACKCHANNEL_URL");
-	}
-	ret->status = c.status;
-	if (c.body.len)
-		ret->json = json_loadb(c.body.data, c.body.len, 0, NULL);
-	bc_buf_finish(&c.body);
-	return result ? bc_cli_fail(&err) : BC_EXIT_DONE;
+	bc_err_set(err, BC_EUNREACH, "no daemon answers at %s", r->settings->url);
+	bc_err_hint(err, "this works on a running daemon alone: start one with backchannel serve, "
+			 "or set BACKCHANNEL_URL to where it listens");
+	return BC_EUNREACH;
+}
+
+static int no_answer(const struct bc_remote *r, const struct http_call *c, struct bc_err *err)
+{
+	bc_err_set(err, BC_EUNREACH, "no answer from %s: %s", r->settings->url, c->error_text);
+	bc_err_hint(err, "is that address a backchannel daemon? see BACKCHANNEL_URL");
+	return BC_EUNREACH;
+}
+
+static int request(struct bc_remote *r, const char *method, const char *path, const char *body,
+		   struct http_call *c, struct bc_err *err)
+{
+	int result = r->app ? 0 : http_call(r->settings, method, path, body, c, err);
+	if (result)
+		return result;
+	if (!r->app && c->status)
+		return 0;
+	if (!r->app && (!daemon_absent(c) || !is_here(r->settings)))
+		return no_answer(r, c, err);
+	if (r->use == BC_REMOTE_DAEMON)
+		return no_daemon(r, err);
+	bc_buf_reset(&c->body);
+	return local_call(r, method, path, body, c, err);
 }
 
 enum bc_exit bc_remote_ask(const struct bc_settings *settings, const char *method, const char *path,
@@ -192,21 +211,64 @@ enum bc_exit bc_remote_ask(const struct bc_settings *settings, const char *metho
 	return result || c.status == 0 ? BC_EXIT_UNREACHABLE : BC_EXIT_DONE;
 }
 
+enum bc_exit bc_remote_open(const struct bc_invocation *in, enum bc_remote_use use,
+			    struct bc_remote **ret)
+{
+	struct bc_err err = { 0 };
+	struct bc_remote *r = calloc(1, sizeof(*r));
+	if (!r) {
+		bc_err_nomem(&err);
+		return bc_cli_fail(&err);
+	}
+	r->use = use;
+	enum bc_exit result = bc_cli_settings(in, &r->settings);
+	if (result) {
+		free(r);
+		return result;
+	}
+	bc_log_setup(BC_LOG_WARNING, r->settings->log_json);
+	*ret = r;
+	return BC_EXIT_DONE;
+}
+
+void bc_remote_close(struct bc_remote *r)
+{
+	if (!r)
+		return;
+	bc_app_close(r->app);
+	bc_settings_unref(r->settings);
+	free(r);
+}
+
+enum bc_exit bc_remote_request(struct bc_remote *r, const char *method, const char *path_and_query,
+			       json_t *body, struct bc_reply *ret)
+{
+	struct http_call c = { 0 };
+	struct bc_err err = { 0 };
+	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	json_decref(body);
+	bc_buf_init(&c.body, ANSWER_MAX_BYTES);
+	int result = request(r, method, path_and_query, text, &c, &err);
+	free(text);
+	*ret = (struct bc_reply){ .status = c.status, .in_process = r->app != NULL };
+	if (!result && c.body.len)
+		ret->json = json_loadb(c.body.data, c.body.len, 0, NULL);
+	bc_buf_finish(&c.body);
+	return result ? bc_cli_fail(&err) : BC_EXIT_DONE;
+}
+
 enum bc_exit bc_remote_call(const struct bc_invocation *in, const char *method,
 			    const char *path_and_query, json_t *body, bool deliver,
 			    struct bc_reply *ret)
 {
-	struct bc_settings *settings;
-	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-	json_decref(body);
+	struct bc_remote *r = NULL;
 	*ret = (struct bc_reply){ 0 };
-	enum bc_exit result = bc_cli_settings(in, &settings);
-	if (result == BC_EXIT_DONE) {
-		bc_log_setup(BC_LOG_WARNING, settings->log_json);
-		result = call_with(settings, method, path_and_query, text, deliver, ret);
-		bc_settings_unref(settings);
-	}
-	free(text);
+	enum bc_exit result = bc_remote_open(in, deliver ? BC_REMOTE_DELIVER : BC_REMOTE_ANY, &r);
+	if (result)
+		json_decref(body);
+	else
+		result = bc_remote_request(r, method, path_and_query, body, ret);
+	bc_remote_close(r);
 	return result;
 }
 

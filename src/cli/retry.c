@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* `backchannel retry` and `cancel`: sends orders again, or withdraws one. Says how many first. */
+/* `backchannel retry` and `cancel`: sends orders again, or withdraws some. A selection says how
+ * many first, and asks. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/remote.h"
+#include "cli/selector.h"
 
 struct options {
-	const char *state, *since;
+	struct bc_selector selector;
 	bool yes;
 };
 
@@ -42,23 +44,18 @@ static enum bc_exit each(const struct bc_invocation *in, const char *verb)
 	return worst;
 }
 
-static enum bc_exit post_selected(const struct bc_invocation *in, const struct options *o, bool dry,
-				  json_int_t *ret_count)
+static enum bc_exit post_selected(const struct bc_invocation *in, struct bc_remote *remote,
+				  bool dry, json_int_t *ret_count)
 {
+	const struct options *o = in->options;
 	struct bc_reply reply;
 	struct bc_buf path;
 	bc_buf_init(&path, 4096);
-	int bad = bc_buf_adds(&path, "/v1/orders/retry?state=") ||
-		  bc_percent_encode(&path, bc_str_of(o->state));
-	if (o->since)
-		bad = bad || bc_buf_adds(&path, "&since=") ||
-		      bc_percent_encode(&path, bc_str_of(o->since));
-	bad = bad || bc_buf_adds(&path, dry ? "&dry_run=1" : "");
-	if (bad) {
+	if (bc_selector_path(&path, "/v1/orders/retry", &o->selector, dry ? "dry_run=1" : NULL)) {
 		bc_buf_finish(&path);
 		return bc_cli_usage(in, "an option is too long");
 	}
-	enum bc_exit result = bc_remote_call(in, "POST", path.data, NULL, false, &reply);
+	enum bc_exit result = bc_remote_request(remote, "POST", path.data, NULL, &reply);
 	bc_buf_finish(&path);
 	if (result)
 		return result;
@@ -78,36 +75,55 @@ static bool confirmed(json_int_t count, const struct options *o)
 		fputs("backchannel: nothing was sent\n  add --yes to send them\n", stderr);
 		return false;
 	}
-	fputs("send them again? [y/N] ", stdout);
-	fflush(stdout);
+	fputs("send them again? [y/N] ", stderr);
 	return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
-static enum bc_exit retry_selected(const struct bc_invocation *in, const struct options *o)
+static void print_many(const struct options *o, json_int_t count, FILE *to)
 {
+	fprintf(to, "%lld %s order(s)", (long long)count, o->selector.state);
+	bc_selector_print(&o->selector, to);
+	fputc('\n', to);
+	fflush(to);
+}
+
+/* With --json, stdout has the result alone. */
+static enum bc_exit retry_selected(const struct bc_invocation *in, struct bc_remote *remote)
+{
+	const struct options *o = in->options;
 	json_int_t count = 0;
-	enum bc_exit result = post_selected(in, o, true, &count);
+	enum bc_exit result = post_selected(in, remote, true, &count);
 	if (result)
 		return result;
-	printf("%lld %s order(s)%s%s\n", (long long)count, o->state, o->since ? " since " : "",
-	       o->since ? o->since : "");
+	print_many(o, count, in->json ? stderr : stdout);
 	if (!confirmed(count, o))
 		return BC_EXIT_FAILED;
-	if (count && (result = post_selected(in, o, false, &count)) == BC_EXIT_DONE)
+	if (count)
+		result = post_selected(in, remote, false, &count);
+	if (result)
+		return result;
+	if (in->json)
+		printf("{\"count\":%lld}\n", (long long)count);
+	else if (count)
 		printf("%lld will be handed back again\n", (long long)count);
-	return result;
+	return BC_EXIT_DONE;
 }
 
 static enum bc_exit run_retry(const struct bc_invocation *in)
 {
 	const struct options *o = in->options;
-	if (in->argc && o->state)
-		return bc_cli_usage(in, "name orders, or --state, not both");
+	struct bc_remote *remote = NULL;
+	if (in->argc && !bc_selector_is_empty(&o->selector))
+		return bc_cli_usage(in, "name orders, or select them by --state, not both");
 	if (in->argc)
 		return each(in, "/retry");
-	if (!o->state)
+	if (!o->selector.state)
 		return bc_cli_usage(in, "say which: orders by their id, or --state rejected");
-	return retry_selected(in, o);
+	enum bc_exit result = bc_remote_open(in, BC_REMOTE_ANY, &remote);
+	if (!result)
+		result = retry_selected(in, remote);
+	bc_remote_close(remote);
+	return result;
 }
 
 static enum bc_exit run_cancel(const struct bc_invocation *in)
@@ -116,10 +132,7 @@ static enum bc_exit run_cancel(const struct bc_invocation *in)
 }
 
 static const struct bc_option rows[] = {
-	{ "state", 0, "S", offsetof(struct options, state),
-	  "all that are rejected, expired, cancelled or pending" },
-	{ "since", 0, "T", offsetof(struct options, since),
-	  "reported since: RFC 3339, or an age such as 2h" },
+	BC_SELECTOR_ROWS(struct options, "at most so many, the newest first (all; up to 1000)"),
 	{ "yes", 'y', NULL, offsetof(struct options, yes), "do not ask" },
 	{ NULL, 0, NULL, 0, NULL },
 };
@@ -129,8 +142,7 @@ const struct bc_command bc_command_retry = {
 	.summary = "hand orders back again, or now",
 	.operands = "[ID...]",
 	.details = "A pending order is sent at once; a rejected, expired or cancelled one becomes "
-		   "pending "
-		   "again. With --state it says how many first.",
+		   "pending again. With --state it says how many first, and asks.",
 	.example = "backchannel retry --state rejected --since 24h",
 	.rows = rows,
 	.options_bytes = sizeof(struct options),

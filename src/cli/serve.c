@@ -24,6 +24,8 @@ static void harden(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+extern char **environ;
+
 static void log_start(const struct bc_settings *s, const struct bc_app *app)
 {
 	char ttl[24];
@@ -35,6 +37,9 @@ static void log_start(const struct bc_settings *s, const struct bc_app *app)
 
 static enum bc_exit run(const struct bc_invocation *in)
 {
+	const struct bc_settings_source again = { .config_path = in->config_path,
+						  .environment = environ,
+						  .again = true };
 	struct bc_settings *settings;
 	struct bc_app *app;
 	struct bc_err err = { 0 };
@@ -49,9 +54,10 @@ static enum bc_exit run(const struct bc_invocation *in)
 		return bc_cli_fail(&err);
 	}
 	log_start(settings, app);
+	bc_settings_unref(settings); /* the app has its own, and other ones after a reload */
+	bc_app_reload_from(app, &again);
 	bc_app_run(app);
 	bc_app_close(app);
-	bc_settings_unref(settings);
 	bc_log_info("daemon.stopped", BC_LS("meaning", "everything acknowledged is on disk"));
 	return BC_EXIT_DONE;
 }
@@ -63,7 +69,8 @@ const struct bc_command bc_command_serve = {
 	.details =
 		"Takes clicks and orders over HTTP, keeps them on disk, and hands tokens back to "
 		"the partner. Runs in the foreground and logs to standard error. SIGTERM stops it "
-		"without losing anything.",
+		"without losing anything; SIGHUP reads the settings again, or says what is wrong "
+		"with them and keeps those it has.",
 	.example = "SOVENDUS_PRODUCT_ID=... SOVENDUS_API_KEY=... backchannel serve",
 	.run = run,
 };

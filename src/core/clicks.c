@@ -9,19 +9,15 @@
 struct capture_op {
 	struct bc_store_op op;
 	struct bc_shop *shop;
+	struct bc_shop_config *config; /* a reference: the operation borrows names from it */
 	struct bc_captured captured;
 	char token[BC_TOKEN_MAX + 1];
 	bc_capture_done *done;
 	void *ctx;
 };
 
-static void capture_stored(struct bc_store_op *op)
+static void count_captured(struct capture_op *c, const struct bc_store_op *op)
 {
-	struct capture_op *c = BC_CONTAINER(op, struct capture_op, op);
-	if (op->result) {
-		c->done(c->ctx, op->result, &op->err, NULL);
-		return;
-	}
 	struct bc_shop_stats *stats = &c->shop->stats;
 	atomic_fetch_add_explicit(c->captured.kind == BC_TOKEN_TEST ? &stats->clicks_test
 								    : &stats->clicks_production,
@@ -33,7 +29,17 @@ static void capture_stored(struct bc_store_op *op)
 		if (c->shop->on_due)
 			c->shop->on_due(c->shop->ctx);
 	}
-	c->done(c->ctx, 0, NULL, &c->captured);
+}
+
+static void capture_stored(struct bc_store_op *op)
+{
+	struct capture_op *c = BC_CONTAINER(op, struct capture_op, op);
+	struct bc_shop_config *config = c->config;
+	if (op->result == 0)
+		count_captured(c, op);
+	/* Who is told may free the operation. */
+	c->done(c->ctx, op->result, op->result ? &op->err : NULL, op->result ? NULL : &c->captured);
+	bc_shop_config_unref(config);
 }
 
 /* Finds the token of a landing: 1 found, 0 there is none (reason set), BC_EINVAL. */
@@ -69,11 +75,11 @@ static int find_token(const struct bc_shop_config *config, const struct bc_captu
 }
 
 /* The product a landing belongs to: named, or by its path. 0 or BC_EINVAL. */
-static int find_product(struct bc_shop *shop, const struct bc_capture *in,
+static int find_product(const struct bc_shop_config *config, const struct bc_capture *in,
 			const struct bc_product **ret_product, struct bc_err *err)
 {
 	if (in->product.ptr) {
-		*ret_product = bc_shop_product(shop, in->product);
+		*ret_product = bc_config_product(config, in->product);
 		if (*ret_product)
 			return 0;
 		bc_err_set(err, BC_EINVAL, "product \"%.*s\" is not configured",
@@ -84,13 +90,13 @@ static int find_product(struct bc_shop *shop, const struct bc_capture *in,
 	struct bc_str path = { NULL, 0 };
 	if (in->url.ptr)
 		bc_url_path(in->url.ptr, in->url.len, &path.ptr, &path.len);
-	*ret_product = bc_shop_product_for_path(shop, path);
+	*ret_product = bc_config_product_for_path(config, path);
 	return 0;
 }
 
 static void fill_click(struct bc_desk *desk, struct capture_op *c, const struct bc_product *product)
 {
-	const struct bc_shop_config *config = desk->shop->config;
+	const struct bc_shop_config *config = c->config;
 	struct bc_click *click = &c->op.in.put_click.click;
 	uint64_t now = bc_wall_ms(desk->shop->clock);
 	click->token = bc_str_of(c->token);
@@ -107,6 +113,16 @@ static void fill_click(struct bc_desk *desk, struct capture_op *c, const struct 
 	c->op.in.put_click.deadline_ms = now + config->retry.deadline_ms;
 }
 
+/* 48 bits of time, then 80 random ones: not to be guessed, and neighbours in the store's index, so
+ * that clicks of the same moment share its pages. */
+static void mint_id(uint8_t id[BC_CLICK_ID_BYTES], uint64_t now_ms)
+{
+	enum { TIME_BYTES = 6 };
+	for (int i = 0; i < TIME_BYTES; i++)
+		id[i] = (uint8_t)(now_ms >> (8 * (TIME_BYTES - 1 - i)));
+	bc_random(id + TIME_BYTES, BC_CLICK_ID_BYTES - TIME_BYTES);
+}
+
 /* Reads who the click belongs to into its row. A missing id is minted. */
 static int fill_identity(struct bc_desk *desk, const struct bc_capture *in, struct bc_click *click,
 			 const char **ret_field, struct bc_err *err)
@@ -119,7 +135,7 @@ static int fill_identity(struct bc_desk *desk, const struct bc_capture *in, stru
 	if (name.what == BC_NAMED_ID)
 		memcpy(click->id, name.id, sizeof(click->id));
 	else
-		bc_random(click->id, sizeof(click->id));
+		mint_id(click->id, bc_wall_ms(desk->shop->clock));
 	*ret_field = "session";
 	click->has_session = in->session.ptr != NULL;
 	return click->has_session ? bc_session_hash(desk->hasher, in->session, click->session, err)
@@ -144,10 +160,10 @@ int bc_clicks_capture(struct bc_desk *desk, struct bc_arena *arena,
 		return result;
 	const struct bc_product *product;
 	*ret_field = "product";
-	result = find_product(shop, capture, &product, err);
+	result = find_product(desk->config, capture, &product, err);
 	if (result)
 		return result;
-	result = find_token(shop->config, capture, c->token, &ret_now->reason, ret_field, err);
+	result = find_token(desk->config, capture, c->token, &ret_now->reason, ret_field, err);
 	if (result != 1) {
 		ret_now->captured = false;
 		atomic_fetch_add_explicit(&shop->stats.clicks_refused, 1, memory_order_relaxed);
@@ -155,6 +171,7 @@ int bc_clicks_capture(struct bc_desk *desk, struct bc_arena *arena,
 	}
 	c->captured.captured = true;
 	c->captured.kind = bc_token_classify(c->token, strlen(c->token));
+	c->config = bc_shop_config_ref(desk->config);
 	fill_click(desk, c, product);
 	bc_desk_submit(desk, &c->op);
 	return 0;

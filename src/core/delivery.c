@@ -2,6 +2,10 @@
 /*
  * See delivery.h. When to lease, and the life of the whole; what becomes of one leased conversion
  * stands in job.c, what a lane may do in lanes.c.
+ *
+ * Turns among lanes are fair by construction: a lane has one lease under way at most, of at most
+ * lane.concurrency conversions, and asks for the next when one of those is settled. There is no
+ * limit that lanes share, so one whose partner never answers holds nothing that another needs.
  */
 #include "core/delivery.h"
 
@@ -18,6 +22,7 @@ enum {
 	   can strand. */
 	TICK_MAX_MS = 5000,
 	TICK_MIN_MS = 2,
+	MAKE_DUE_ROWS = 1000,
 	STEP_MIN_MS = 1000 /* less than this the wall clock may go back unnoticed */
 };
 
@@ -44,6 +49,11 @@ static void lane_leased(struct bc_store_op *op)
 	bool again = lane->again;
 	lane->again = full;
 	lane_publish(lane);
+	if (!op->result && !count && lane->trial)
+		lane_nothing_to_try(lane);
+	/* Then rows may be leased of which nobody here knows. */
+	if (op->result == BC_EUNSURE)
+		delivery_forgot(d);
 	if (op->result && !d->stopping)
 		bc_timer_start(d->tick, STORE_RETRY_MS);
 	else if (again)
@@ -56,11 +66,11 @@ static void lane_leased(struct bc_store_op *op)
 void delivery_lane_fill(struct lane *lane)
 {
 	struct bc_delivery *d = lane->delivery;
-	const struct bc_shop_config *config = d->shop->config;
-	if (d->stopping || !d->released || !lane_sends(lane))
+	uint32_t room = lane_room(lane);
+	if (d->stopping || !d->released || !(room || lane->in_flight))
 		return;
 	lane->again = true;
-	if (lane->leasing || lane->in_flight >= config->concurrency)
+	if (lane->leasing || !room)
 		return;
 	lane->again = false;
 	lane->leasing = true;
@@ -69,20 +79,25 @@ void delivery_lane_fill(struct lane *lane)
 					    .done = lane_leased,
 					    .arena = lane->lease_arena };
 	uint64_t now = bc_wall_ms(d->shop->clock);
-	lane->lease.in.lease.now_ms = now;
-	lane->lease.in.lease.lease_ms = now + config->lease_ms;
-	lane->lease.in.lease.limit = config->concurrency - lane->in_flight;
-	lane->lease.in.lease.partner = bc_str_of(lane->product->partner->name);
-	lane->lease.in.lease.product = bc_str_of(lane->product->label);
-	lane->lease.in.lease.key_fingerprint = bc_str_of(lane->key_fingerprint);
+	__typeof__(lane->lease.in.lease) *in = &lane->lease.in.lease;
+	in->now_ms = now;
+	in->lease_ms = now + d->desk.config->lease_ms;
+	in->limit = room;
+	in->partner = bc_str_of(lane->partner);
+	in->product = bc_str_of(lane->label);
+	in->key_fingerprint = bc_str_of(lane->key_fingerprint);
+	for (uint32_t i = 0; lane->trial && i < lane->tripped_count; i++)
+		lane->tripped_order[i] = bc_str_of(lane->tripped[i]);
+	in->except = lane->tripped_order;
+	in->except_count = lane->trial ? lane->tripped_count : 0;
 	delivery_submit(d, &lane->lease);
 }
 
-static struct lane *lane_find(const struct bc_delivery *d, const char *name)
+struct lane *delivery_lane_find(const struct bc_delivery *d, const char *name)
 {
 	for (size_t i = 0; i < d->lane_count; i++)
-		if (strcmp(d->lanes[i].name, name) == 0)
-			return &d->lanes[i];
+		if (strcmp(d->lanes[i]->name, name) == 0)
+			return d->lanes[i];
 	return NULL;
 }
 
@@ -102,12 +117,13 @@ static void tell_stranger(struct bc_delivery *d, const struct bc_lane_count *cou
 static bool can_lease(struct bc_delivery *d, const struct bc_lane_count *count)
 {
 	char name[BC_LANE_NAME_BYTES];
-	const struct lane *lane = lane_find(d, bc_lane_name(count->partner, count->product, name));
-	if (!lane) {
+	const struct lane *lane =
+		delivery_lane_find(d, bc_lane_name(count->partner, count->product, name));
+	if (!lane || !lane->product) {
 		tell_stranger(d, count, name);
 		return false;
 	}
-	return lane_sends(lane) && lane->in_flight < d->shop->config->concurrency;
+	return lane_room(lane) > 0;
 }
 
 /* Knows the next due time: sleeps until then. */
@@ -148,11 +164,11 @@ static void plan(struct bc_delivery *d)
 static void fill_all(struct bc_delivery *d)
 {
 	for (size_t i = 0; i < d->lane_count; i++)
-		delivery_lane_fill(&d->lanes[i]);
+		delivery_lane_fill(d->lanes[i]);
 }
 
 static void release(struct bc_delivery *d);
-static void make_due(struct bc_delivery *d);
+static void make_due(struct bc_delivery *d, uint64_t before_row);
 
 /* Against the clock that never does: has the wall clock gone back since the last look? */
 static void look_at_clock(struct bc_delivery *d)
@@ -169,7 +185,7 @@ static void look_at_clock(struct bc_delivery *d)
 static bool at_rest(const struct bc_delivery *d)
 {
 	for (size_t i = 0; i < d->lane_count; i++)
-		if (d->lanes[i].leasing)
+		if (d->lanes[i]->leasing)
 			return false;
 	return d->jobs == NULL;
 }
@@ -184,9 +200,9 @@ static void tick(void *ctx)
 	if (!d->planning && !d->released && at_rest(d))
 		release(d);
 	else if (!d->planning && d->released && d->stepped_back)
-		make_due(d);
+		make_due(d, 0);
 	for (size_t i = 0; i < d->lane_count; i++)
-		lane_save(&d->lanes[i]);
+		lane_save(d->lanes[i]);
 	fill_all(d);
 }
 
@@ -206,11 +222,15 @@ void bc_delivery_wake(struct bc_delivery *d)
 
 /* --- life ---------------------------------------------------------------------------------- */
 
-/* The store did not let it begin; the tick tries again. */
+/* The store did not let it begin; the tick tries again. A broken store is told of by upkeep. */
 static void begin_failed(struct bc_delivery *d, const struct bc_err *err)
 {
-	bc_log_error("delivery.release_failed", BC_LS("error", err->text),
-		     BC_LS("hint", err->hint));
+	struct bc_store_stats stats;
+	bc_store_stats(d->shop->store, &stats);
+	if (!d->told_begin && !stats.broken)
+		bc_log_error("delivery.release_failed", BC_LS("error", err->text),
+			     BC_LS("hint", err->hint));
+	d->told_begin = true;
 	if (!d->stopping)
 		bc_timer_start(d->tick, TICK_MAX_MS);
 }
@@ -225,11 +245,13 @@ static void lanes_restored(struct bc_store_op *op)
 	for (uint32_t i = 0; d->restored && !d->stopping && i < op->out.lanes.count; i++) {
 		const struct bc_lane_count *record = &op->out.lanes.lanes[i];
 		struct lane *lane =
-			lane_find(d, bc_lane_name(record->partner, record->product, name));
+			delivery_lane_find(d, bc_lane_name(record->partner, record->product, name));
 		if (lane && record->state.ptr)
 			lane_restore(lane, record);
 	}
-	if (!d->released)
+	if (d->released)
+		delivery_commands_begin(d);
+	else
 		begin_failed(d, &op->err);
 	fill_all(d);
 	delivery_check_stopped(d);
@@ -252,12 +274,15 @@ static void released(struct bc_store_op *op)
 	d->planning = false;
 	if (!op->result && op->out.changed.count)
 		bc_log_info("delivery.released", BC_LU("conversions", op->out.changed.count));
+	d->told_begin = d->told_begin && op->result;
 	if (op->result)
 		begin_failed(d, &op->err);
 	else if (d->restored)
 		d->released = true;
 	else if (!d->stopping)
 		restore_lanes(d);
+	if (d->released)
+		delivery_commands_begin(d);
 	fill_all(d);
 	delivery_check_stopped(d);
 }
@@ -286,42 +311,123 @@ static void made_due(struct bc_store_op *op)
 	d->operations--;
 	d->planning = false;
 	d->stepped_back = op->result != 0; /* the next tick tries again */
+	d->made_due += op->result ? 0 : op->out.changed.count;
+	if (!op->result && op->out.changed.next_before_row && !d->stopping) {
+		make_due(d, op->out.changed.next_before_row);
+		return;
+	}
 	if (!op->result)
-		bc_log_warning("clock.stepped_back", BC_LU("conversions", op->out.changed.count),
+		bc_log_warning("clock.stepped_back", BC_LU("conversions", d->made_due),
 			       BC_LS("meaning", "what waited for a time is sent now"));
 	fill_all(d);
 	delivery_check_stopped(d);
 }
 
-/* Times that were written by the clock before it stepped back lie too far ahead. */
-static void make_due(struct bc_delivery *d)
+/* Times that were written by the clock before it stepped back lie too far ahead. A part at a time:
+ * others get their turns in between. */
+static void make_due(struct bc_delivery *d, uint64_t before_row)
 {
 	uint64_t now = bc_wall_ms(d->shop->clock);
+	d->made_due = before_row ? d->made_due : 0;
 	d->planning = true;
 	d->plan = (struct bc_store_op){ .kind = BC_STORE_REQUEUE,
 					.done = made_due,
 					.arena = d->plan_arena };
 	d->plan.in.requeue.select.state = BC_ORDER_PENDING;
+	d->plan.in.requeue.select.before_row = before_row;
+	d->plan.in.requeue.select.limit = MAKE_DUE_ROWS;
 	d->plan.in.requeue.now_ms = now;
-	d->plan.in.requeue.deadline_ms = now + d->shop->config->retry.deadline_ms;
+	d->plan.in.requeue.deadline_ms = now + d->desk.config->retry.deadline_ms;
 	delivery_submit(d, &d->plan);
 }
 
-static int init_lanes(struct bc_delivery *d, struct bc_err *err)
+/* --- settings in force ---------------------------------------------------------------------- */
+
+/* Room for so many lanes; those that are there stay where they are. */
+static int reserve_lanes(struct bc_delivery *d, size_t count, struct bc_err *err)
 {
-	const struct bc_shop_config *config = d->shop->config;
-	if (!config->product_count)
-		return 0;
-	d->lanes = calloc(config->product_count, sizeof(*d->lanes));
-	d->status = calloc(config->product_count, sizeof(*d->status));
-	if (!d->lanes || !d->status)
+	struct lane **lanes = calloc(count ? count : 1, sizeof(struct lane *));
+	struct bc_lane_status *status = calloc(count ? count : 1, sizeof(*status));
+	if (!lanes || !status) {
+		free(lanes);
+		free(status);
 		return bc_err_nomem(err);
-	for (size_t i = 0; i < config->product_count; i++) {
-		int result = lane_init(&d->lanes[i], d, &config->products[i], err);
-		d->lane_count = i + 1;
-		if (result)
-			return result;
 	}
+	if (d->lane_count) {
+		memcpy(lanes, d->lanes, d->lane_count * sizeof(struct lane *));
+		memcpy(status, d->status, d->lane_count * sizeof(*status));
+	}
+	pthread_mutex_lock(&d->status_lock);
+	free(d->lanes);
+	free(d->status);
+	d->lanes = lanes;
+	d->status = status;
+	pthread_mutex_unlock(&d->status_lock);
+	return 0;
+}
+
+static void add_lane(struct bc_delivery *d, struct lane *lane)
+{
+	pthread_mutex_lock(&d->status_lock);
+	d->lanes[d->lane_count++] = lane;
+	pthread_mutex_unlock(&d->status_lock);
+	lane_publish(lane);
+}
+
+static struct lane *lane_of(const struct bc_delivery *d, const struct bc_product *product)
+{
+	char name[BC_LANE_NAME_BYTES];
+	return delivery_lane_find(d, bc_lane_name(bc_str_of(product->partner->name),
+						  bc_str_of(product->label), name));
+}
+
+/* A lane for each product of config that has none. */
+static int add_lanes(struct bc_delivery *d, const struct bc_shop_config *config, struct bc_err *err)
+{
+	int result = reserve_lanes(d, d->lane_count + config->product_count, err);
+	for (size_t i = 0; !result && i < config->product_count; i++) {
+		struct lane *lane;
+		if (lane_of(d, &config->products[i]))
+			continue;
+		lane = lane_create(d, &config->products[i]);
+		if (!lane)
+			return bc_err_nomem(err);
+		add_lane(d, lane);
+	}
+	return result;
+}
+
+static const struct bc_product *product_of(const struct bc_shop_config *config,
+					   const struct lane *lane)
+{
+	for (size_t i = 0; i < config->product_count; i++) {
+		const struct bc_product *p = &config->products[i];
+		if (strcmp(p->label, lane->label) == 0 &&
+		    strcmp(p->partner->name, lane->partner) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+int bc_delivery_reconfigure(struct bc_delivery *d, struct bc_shop_config *config,
+			    struct bc_err *err)
+{
+	size_t known = d->lane_count;
+	if (d->stopping)
+		return 0;
+	if (add_lanes(d, config, err)) {
+		while (d->lane_count > known)
+			lane_destroy(d->lanes[--d->lane_count]);
+		return BC_ENOMEM;
+	}
+	/* Until the last lane has let go of it. */
+	struct bc_shop_config *former = bc_shop_config_ref(d->desk.config);
+	bc_desk_reconfigure(&d->desk, config);
+	for (size_t i = 0; i < d->lane_count; i++)
+		lane_reconfigure(d->lanes[i], product_of(config, d->lanes[i]));
+	bc_shop_config_unref(former);
+	d->told_strangers = false;
+	plan(d);
 	return 0;
 }
 
@@ -363,7 +469,7 @@ int bc_delivery_create(struct bc_loop *loop, struct bc_shop *shop,
 	if (!result)
 		result = bc_http_client_create(loop, &options, &d->client, err);
 	if (!result)
-		result = init_lanes(d, err);
+		result = add_lanes(d, d->desk.config, err);
 	d->tick = bc_timer_create(loop, tick, d);
 	d->grace = bc_timer_create(loop, cut, d);
 	d->plan_arena = bc_arena_create(4096, LEASE_ARENA_MAX);
@@ -384,7 +490,8 @@ void bc_delivery_stop(struct bc_delivery *d, uint64_t grace_ms, void (*done)(voi
 	d->stopped = done;
 	d->stopped_ctx = ctx;
 	for (size_t i = 0; i < d->lane_count; i++)
-		lane_stop(&d->lanes[i]);
+		lane_stop(d->lanes[i]);
+	delivery_commands_begin(d);
 	bc_timer_stop(d->tick);
 	bc_timer_start(d->grace, grace_ms);
 	/* Never from inside this call: the wake task finds everything at rest. */
@@ -396,7 +503,7 @@ void bc_delivery_destroy(struct bc_delivery *d)
 	if (!d)
 		return;
 	for (size_t i = 0; i < d->lane_count; i++)
-		lane_finish(&d->lanes[i]);
+		lane_destroy(d->lanes[i]);
 	bc_timer_destroy(d->tick);
 	bc_timer_destroy(d->grace);
 	bc_http_client_destroy(d->client);
@@ -410,10 +517,15 @@ void bc_delivery_destroy(struct bc_delivery *d)
 
 size_t bc_delivery_lanes(struct bc_delivery *d, struct bc_lane_status *ret, size_t max)
 {
+	size_t count = 0;
 	pthread_mutex_lock(&d->status_lock);
-	size_t n = d->lane_count < max ? d->lane_count : max;
-	if (n)
-		memcpy(ret, d->status, n * sizeof(*ret));
+	for (size_t i = 0; i < d->lane_count; i++) {
+		if (!d->status[i].name[0])
+			continue; /* its product left the settings */
+		if (count < max)
+			ret[count] = d->status[i];
+		count++;
+	}
 	pthread_mutex_unlock(&d->status_lock);
-	return d->lane_count;
+	return count;
 }

@@ -45,11 +45,11 @@ static int send_request(struct bc_handback *h, struct bc_http_client *client,
 }
 
 int bc_handback_start(struct bc_handback *h, struct bc_http_client *client,
-		      const struct bc_shop_config *config, const struct bc_product *product,
+		      struct bc_shop_config *config, const struct bc_product *product,
 		      struct bc_str token, bc_http_done *done, void *ctx, struct bc_err *err)
 {
 	struct token_text text;
-	*h = (struct bc_handback){ .product = product };
+	*h = (struct bc_handback){ .config = bc_shop_config_ref(config), .product = product };
 	int result = copy_token(&text, token, err);
 	if (!result)
 		result = bc_partner_request_build(product->partner, product->base_url, product->id,
@@ -111,4 +111,7 @@ void bc_handback_finish(struct bc_handback *h)
 		bc_http_call_cancel(h->call);
 	h->call = NULL;
 	bc_partner_request_finish(&h->request);
+	bc_shop_config_unref(h->config);
+	h->config = NULL;
+	h->product = NULL;
 }

@@ -10,7 +10,8 @@
 #include "net/http_client.h"
 
 struct bc_handback {
-	const struct bc_product *product; /* borrowed */
+	struct bc_shop_config *config;	  /* a reference, while product is needed */
+	const struct bc_product *product; /* config's */
 	struct bc_partner_request request;
 	char content_type[96];
 	const char *headers[2];
@@ -19,12 +20,13 @@ struct bc_handback {
 
 /*
  * Builds and sends. done(ctx) is called once, later; it calls bc_handback_finish when it has read
- * the answer. result 0, BC_EINVAL (no token), BC_ENOMEM: nothing was sent and h is finished.
+ * the answer. product is one of config's. result 0, BC_EINVAL (no token), BC_ENOMEM: nothing was
+ * sent and h is finished.
  */
 BC_MUST_CHECK int bc_handback_start(struct bc_handback *h, struct bc_http_client *client,
-				    const struct bc_shop_config *config,
-				    const struct bc_product *product, struct bc_str token,
-				    bc_http_done *done, void *ctx, struct bc_err *err);
+				    struct bc_shop_config *config, const struct bc_product *product,
+				    struct bc_str token, bc_http_done *done, void *ctx,
+				    struct bc_err *err);
 
 /* What the answer means for that token; click_age_ms UINT64_MAX = not known. */
 struct bc_partner_verdict bc_handback_read(const struct bc_handback *h, struct bc_str token,

@@ -69,7 +69,10 @@ static void job_finished(struct bc_store_op *op)
 	struct bc_delivery *d = job->lane->delivery;
 	d->operations--;
 	job->storing = false;
-	if (op->result && op->result != BC_ENOENT && op->result != BC_ESTATE && !d->stopping) {
+	job->unsure |= op->result == BC_EUNSURE;
+	/* It is known already: the time before, nobody could say whether it landed. */
+	int result = op->result == BC_ESTATE && job->unsure ? 0 : op->result;
+	if (result && result != BC_ENOENT && result != BC_ESTATE && !d->stopping) {
 		bc_log_warning("conversion.result_kept", BC_LSTR("order", job->order.order),
 			       BC_LS("error", op->err.text));
 		if (!job->retry_finish)
@@ -80,7 +83,7 @@ static void job_finished(struct bc_store_op *op)
 		}
 		delivery_forgot(d);
 	}
-	if (op->result == 0) {
+	if (result == 0) {
 		log_finished(job);
 		if (op->in.finish.next != BC_ORDER_PENDING && d->shop->on_final)
 			d->shop->on_final(d->shop->ctx, job->order.order);
@@ -99,13 +102,14 @@ void job_settle(struct job *job, const struct job_end *end)
 	in->due_ms = end->due_ms;
 	in->count_failure = end->count_failure;
 	in->now_ms = bc_wall_ms(d->shop->clock);
-	in->clear_token = end->next == BC_ORDER_DELIVERED && d->shop->config->order_keep_ms == 0;
+	in->clear_token = end->next == BC_ORDER_DELIVERED && d->desk.config->order_keep_ms == 0;
 	job_store(job);
 }
 
 static void settle_delivered(struct job *job, const struct bc_partner_verdict *v, uint64_t wait_ms)
 {
 	(void)wait_ms;
+	lane_answered(job->lane, job);
 	if (v->odd_body)
 		bc_log_warning("conversion.odd_echo", BC_LSTR("order", job->order.order),
 			       BC_LS("lane", job->lane->name), BC_LS("meaning", v->meaning));
@@ -117,9 +121,10 @@ static void settle_retry(struct job *job, const struct bc_partner_verdict *v, ui
 	const struct bc_delivery *d = job->lane->delivery;
 	uint64_t random;
 	(void)v;
+	lane_failed(job->lane, job, job->finish.in.finish.status, wait_ms);
 	bc_random(&random, sizeof(random));
-	uint64_t delay = bc_retry_delay_ms(&d->shop->config->retry, job->order.failures + 1,
-					   wait_ms, random);
+	uint64_t delay =
+		bc_retry_delay_ms(&d->desk.config->retry, job->order.failures + 1, wait_ms, random);
 	job_settle(job, &(struct job_end){ .next = BC_ORDER_PENDING,
 					   .due_ms = bc_wall_ms(d->shop->clock) + delay,
 					   .count_failure = true });
@@ -134,6 +139,7 @@ static void settle_suspect(struct job *job, const struct bc_partner_verdict *v, 
 static void settle_reject(struct job *job, const struct bc_partner_verdict *v, uint64_t wait_ms)
 {
 	(void)wait_ms;
+	lane_answered(job->lane, job);
 	job_settle(job,
 		   &(struct job_end){ .next = BC_ORDER_REJECTED, .reason = bc_str_of(v->meaning) });
 }
@@ -202,16 +208,13 @@ static void job_answered(void *ctx, const struct bc_http_answer *answer)
 	in->duration_ms = answer->duration_ms;
 	if (verdict.outcome != BC_OUTCOME_DELIVERED || verdict.odd_body)
 		in->error = describe(job, &verdict, answer);
-	uint64_t wait_ms = retry_after_ms(lane->delivery, answer);
-	if (wait_ms && verdict.outcome == BC_OUTCOME_RETRY)
-		lane_throttle(lane, wait_ms);
-	settle[verdict.outcome](job, &verdict, wait_ms);
+	settle[verdict.outcome](job, &verdict, retry_after_ms(lane->delivery, answer));
 }
 
 static int job_send(struct job *job, struct bc_err *err)
 {
 	struct bc_delivery *d = job->lane->delivery;
-	return bc_handback_start(&job->handback, d->client, d->shop->config, job->lane->product,
+	return bc_handback_start(&job->handback, d->client, d->desk.config, job->lane->product,
 				 job->order.token, job_answered, job, err);
 }
 
@@ -234,6 +237,7 @@ static struct job *job_create(struct lane *lane, const struct bc_order *order)
 	struct bc_delivery *d = lane->delivery;
 	job->arena = arena;
 	job->lane = lane;
+	job->trial = lane->trial;
 	job->finish = (struct bc_store_op){ .kind = BC_STORE_FINISH,
 					    .done = job_finished,
 					    .arena = arena };
@@ -245,6 +249,22 @@ static struct job *job_create(struct lane *lane, const struct bc_order *order)
 		d->jobs->slot = &job->next;
 	d->jobs = job;
 	return job;
+}
+
+/* The lane stopped sending while the row was on its way here: the ledger says that it stayed. */
+static void put_back_unsent(struct job *job)
+{
+	job->finish.in.finish.outcome = BC_OUTCOME_RETRY;
+	job->finish.in.finish.error = BC_STR("not sent: the lane stopped sending");
+	lane_put_back(job, 0);
+}
+
+static void could_not_send(struct job *job, const struct bc_err *err)
+{
+	job->finish.in.finish.error =
+		bc_str_of(bc_arena_dup(job->arena, err->text, strlen(err->text)));
+	job->finish.in.finish.outcome = BC_OUTCOME_RETRY;
+	settle_retry(job, NULL, 0);
 }
 
 /* A leased row that cannot even be started (no memory) is released later, with what else is leased
@@ -259,12 +279,8 @@ void job_start(struct lane *lane, const struct bc_order *order)
 		return;
 	}
 	lane->in_flight++;
-	int result = job_send(job, &err);
-	if (result == 0)
-		return;
-	job->finish.in.finish.error =
-		bc_str_of(bc_arena_dup(job->arena, err.text, strlen(err.text)));
-	job->finish.in.finish.outcome = BC_OUTCOME_RETRY;
-	struct bc_partner_verdict v = { .outcome = BC_OUTCOME_RETRY, .meaning = "not sent" };
-	settle_retry(job, &v, 0);
+	if (!lane_sends(lane))
+		put_back_unsent(job);
+	else if (job_send(job, &err))
+		could_not_send(job, &err);
 }

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* See lanes.h for the states. Runs on the delivery thread; others read what lane_publish copied. */
+/*
+ * See lanes.h for the states: who moves a lane in, who out. What each state means for what waits is
+ * the table below; each event that can move a lane is a function here (an attempt's answer, the
+ * timer, new settings), in lane_probe.c (the test token's answer) or in lane_commands.c (the
+ * operator).
+ */
 #include "core/lanes.h"
 
 #include <stdio.h>
@@ -7,13 +12,45 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "core/alerts.h"
 #include "core/delivery_impl.h"
 
+enum {
+	HEALTH_BITS = 20,
+	HEALTH_MIN = 10,	       /* fewer say nothing */
+	TRIAL_WAIT_MAX_MS = 60 * 1000, /* a partner that is back is noticed within a minute */
+	/* The longest Retry-After that is obeyed; a clock that was set back asks for no more. */
+	THROTTLE_MAX_MS = 2 * 60 * 60 * 1000,
+	LEASE_ARENA_BYTES = 8 * 1024,
+	LEASE_ARENA_MAX = 1024 * 1024
+};
+
+static void throttle_over(struct lane *lane);
+
+static const struct state_rule {
+	const char *name;
+	bool stands; /* its time does not run: deadlines wait */
+	bool kept;   /* over a restart */
+	bool alarms; /* entering it, and coming back to open from it, is told once */
+	enum bc_log_level level;
+	void (*timer)(struct lane *lane); /* what it does when it has slept */
+} rules[BC_LANE_STATES] = {
+	[BC_LANE_OPEN] = { "open", .level = BC_LOG_INFO },
+	[BC_LANE_THROTTLED] = { "throttled", .kept = true, .level = BC_LOG_WARNING,
+				.timer = throttle_over },
+	[BC_LANE_SUSPECT] = { "suspect", .level = BC_LOG_WARNING },
+	[BC_LANE_BROKEN] = { "broken", .kept = true, .alarms = true, .level = BC_LOG_ERROR,
+			     .timer = lane_try },
+	[BC_LANE_PARKED] = { "parked", .stands = true, .kept = true, .alarms = true,
+			     .level = BC_LOG_ERROR, .timer = lane_probe },
+	[BC_LANE_PAUSED] = { "paused", .stands = true, .kept = true, .alarms = true,
+			     .level = BC_LOG_WARNING },
+};
+
 const char *const bc_lane_state_name[BC_LANE_STATES] = {
-	[BC_LANE_OPEN] = "open",
-	[BC_LANE_THROTTLED] = "throttled",
-	[BC_LANE_SUSPECT] = "suspect",
-	[BC_LANE_PARKED] = "parked",
+	[BC_LANE_OPEN] = "open",       [BC_LANE_THROTTLED] = "throttled",
+	[BC_LANE_SUSPECT] = "suspect", [BC_LANE_BROKEN] = "broken",
+	[BC_LANE_PARKED] = "parked",   [BC_LANE_PAUSED] = "paused",
 };
 
 char *bc_lane_name(struct bc_str partner, struct bc_str product, char *name)
@@ -23,241 +60,363 @@ char *bc_lane_name(struct bc_str partner, struct bc_str product, char *name)
 	return name;
 }
 
+bool lane_stands(enum bc_lane_state state)
+{
+	return rules[state].stands;
+}
+
+bool lane_alarms(enum bc_lane_state state)
+{
+	return rules[state].alarms;
+}
+
+bool lane_is_kept(enum bc_lane_state state)
+{
+	return rules[state].kept;
+}
+
 bool lane_sends(const struct lane *lane)
 {
-	return lane->state == BC_LANE_OPEN;
+	return lane->product && (lane->state == BC_LANE_OPEN || lane->trial);
+}
+
+uint32_t lane_room(const struct lane *lane)
+{
+	bool many = lane->state == BC_LANE_OPEN && lane->proven;
+	uint32_t most = many ? lane->delivery->desk.config->concurrency : 1;
+	if (!lane_sends(lane))
+		return 0;
+	return lane->in_flight < most ? most - lane->in_flight : 0;
 }
 
 void lane_publish(struct lane *lane)
 {
 	struct bc_delivery *d = lane->delivery;
-	struct bc_lane_status *to = &d->status[lane - d->lanes];
+	size_t at = 0;
+	while (at < d->lane_count && d->lanes[at] != lane)
+		at++;
+	if (at == d->lane_count)
+		return; /* not among them yet */
 	pthread_mutex_lock(&d->status_lock);
+	struct bc_lane_status *to = &d->status[at];
 	memcpy(to->name, lane->name, sizeof(to->name));
+	if (!lane->product)
+		to->name[0] = '\0';
 	memcpy(to->reason, lane->reason, sizeof(to->reason));
 	memcpy(to->attempts, lane->attempts, sizeof(to->attempts));
+	memcpy(to->entered, lane->entered, sizeof(to->entered));
 	to->state = lane->state;
 	to->since_ms = lane->since_ms;
-	to->next_probe_ms = lane->next_probe_ms;
+	to->next_probe_ms = lane->next_ms;
 	to->in_flight = lane->in_flight;
 	pthread_mutex_unlock(&d->status_lock);
 }
 
-static void lane_enter(struct lane *lane, enum bc_lane_state state, const char *reason,
-		       const char *hint)
+/* --- moving -------------------------------------------------------------------------------- */
+
+static void raise_alarm(const struct lane *lane, enum bc_lane_state from, const char *reason,
+			const char *hint)
+{
+	char text[BC_LANE_NAME_BYTES + BC_LANE_REASON_BYTES + 64];
+	snprintf(text, sizeof(text), "backchannel: lane %s is %s%s%s", lane->name,
+		 rules[lane->state].name, reason[0] ? ": " : "", reason);
+	bc_alerts_raise(lane->delivery->shop->alerts,
+			&(struct bc_alert){ .event = "lane.state",
+					    .lane = lane->name,
+					    .product = lane->label,
+					    .from = rules[from].name,
+					    .to = rules[lane->state].name,
+					    .reason = reason,
+					    .hint = hint,
+					    .text = text,
+					    .at_ms = lane->since_ms });
+}
+
+static void tell(struct lane *lane, enum bc_lane_state from, const char *reason, const char *hint)
+{
+	bc_log_at(rules[lane->state].level, "lane.state", BC_LS("lane", lane->name),
+		  BC_LS("from", rules[from].name), BC_LS("to", rules[lane->state].name),
+		  BC_LS("reason", reason), BC_LS("hint", hint));
+	if (!rules[lane->state].alarms && !(lane->alarmed && lane->state == BC_LANE_OPEN))
+		return;
+	lane->alarmed = rules[lane->state].alarms;
+	raise_alarm(lane, from, reason, hint);
+}
+
+void lane_enter(struct lane *lane, enum bc_lane_state state, const char *reason, const char *hint)
 {
 	enum bc_lane_state from = lane->state;
 	lane->state = state;
-	lane->next_probe_ms = 0;
+	lane->trial = false;
+	lane->next_ms = 0;
 	snprintf(lane->reason, sizeof(lane->reason), "%s%s%s", reason, hint[0] ? "; " : "", hint);
-	if (from != state && (from == BC_LANE_PARKED || state == BC_LANE_PARKED))
+	if (rules[from].kept || rules[state].kept)
 		lane->unsaved = true;
 	if (from != state) {
+		bc_timer_stop(lane->timer);
+		lane->trials = 0;
+		lane->health = (struct lane_health){ 0 };
 		lane->since_ms = bc_wall_ms(lane->delivery->shop->clock);
-		bc_log_at(state == BC_LANE_PARKED ? BC_LOG_ERROR : BC_LOG_WARNING, "lane.state",
-			  BC_LS("lane", lane->name), BC_LS("from", bc_lane_state_name[from]),
-			  BC_LS("to", bc_lane_state_name[state]), BC_LS("reason", reason),
-			  BC_LS("hint", hint));
+		lane->entered[state]++;
+		tell(lane, from, reason, hint);
 	}
 	lane_publish(lane);
 	lane_save(lane); /* before the lease: time it stood does not count against what waits */
-	if (state == BC_LANE_OPEN)
-		delivery_lane_fill(lane);
-}
-
-/* --- on disk ------------------------------------------------------------------------------- */
-
-static void lane_saved(struct bc_store_op *op)
-{
-	struct lane *lane = BC_CONTAINER(op, struct lane, put);
-	struct bc_delivery *d = lane->delivery;
-	d->operations--;
-	lane->putting = false;
-	if (op->result)
-		lane->unsaved = true; /* the next tick tries again */
-	else if (!d->stopping)
-		lane_save(lane);
-	delivery_check_stopped(d);
-}
-
-void lane_save(struct lane *lane)
-{
-	if (!lane->unsaved || lane->putting)
+	if (state != BC_LANE_OPEN)
 		return;
-	lane->unsaved = false;
-	lane->putting = true;
-	memcpy(lane->put_reason, lane->reason, sizeof(lane->put_reason));
-	lane->put = (struct bc_store_op){ .kind = BC_STORE_PUT_LANE, .done = lane_saved };
-	__typeof__(lane->put.in.put_lane) *in = &lane->put.in.put_lane;
-	in->partner = bc_str_of(lane->product->partner->name);
-	in->product = bc_str_of(lane->product->label);
-	in->state = bc_str_of(bc_lane_state_name[lane->state]);
-	in->reason = bc_str_of(lane->put_reason);
-	in->stands = lane->state == BC_LANE_PARKED;
-	in->now_ms = lane->since_ms;
-	delivery_submit(lane->delivery, &lane->put);
+	lane->tripped_count = 0;
+	delivery_lane_fill(lane);
 }
 
-void lane_throttle(struct lane *lane, uint64_t wait_ms)
+static void lane_open(struct lane *lane)
 {
-	if (lane->state != BC_LANE_OPEN && lane->state != BC_LANE_THROTTLED)
-		return;
+	lane_enter(lane, BC_LANE_OPEN, "", "");
+}
+
+void lane_sleep(struct lane *lane, uint64_t wait_ms)
+{
+	lane->next_ms = bc_wall_ms(lane->delivery->shop->clock) + wait_ms;
 	bc_timer_start(lane->timer, wait_ms);
-	lane_enter(lane, BC_LANE_THROTTLED, "the partner asked for a pause (Retry-After)", "");
-}
-
-/* --- the test token ------------------------------------------------------------------------ */
-
-/* Lets go of the conversion that brought the lane under suspicion, if it still waits. */
-static void settle_held(struct lane *lane, const struct job_end *end)
-{
-	struct job *held = lane->held;
-	lane->held = NULL;
-	if (held)
-		job_settle(held, end);
-}
-
-static struct job_end end_later(const struct lane *lane, uint64_t wait_ms)
-{
-	return (struct job_end){ .next = BC_ORDER_PENDING,
-				 .due_ms = bc_wall_ms(lane->delivery->shop->clock) + wait_ms };
-}
-
-/* The lane is good: the held conversion itself was at fault. */
-static void probe_accepted(struct lane *lane)
-{
-	settle_held(lane, &(struct job_end){
-				  .next = BC_ORDER_REJECTED,
-				  .reason = BC_STR("the partner refuses this conversion alone: a "
-						   "test token on the same lane was accepted"),
-			  });
-	lane_enter(lane, BC_LANE_OPEN, "", "");
-}
-
-/* The lane is bad: nothing more leaves until the test token is accepted. */
-static void probe_suspect(struct lane *lane, const struct bc_partner_verdict *v)
-{
-	uint64_t wait = lane->delivery->shop->config->probe_ms;
-	struct job_end later = end_later(lane, 0);
-	settle_held(lane, &later);
-	lane_enter(lane, BC_LANE_PARKED, v->meaning, v->hint);
-	lane->next_probe_ms = bc_wall_ms(lane->delivery->shop->clock) + wait;
 	lane_publish(lane);
-	bc_timer_start(lane->timer, wait);
 }
 
-/* The test told nothing: a parked lane waits on, a suspect one goes on and tries the held one
- * later. */
-static void probe_told_nothing(struct lane *lane)
-{
-	const struct bc_shop_config *config = lane->delivery->shop->config;
-	if (lane->state == BC_LANE_PARKED) {
-		lane->next_probe_ms = bc_wall_ms(lane->delivery->shop->clock) + config->probe_ms;
-		lane_publish(lane);
-		bc_timer_start(lane->timer, config->probe_ms);
-		return;
-	}
-	struct job_end later = end_later(lane, config->retry.base_ms);
-	later.count_failure = true;
-	settle_held(lane, &later);
-	lane_enter(lane, BC_LANE_OPEN, "", "");
-}
-
-static struct bc_str test_token(const struct lane *lane)
-{
-	return bc_str_of(lane->product->partner->test_tokens[0]);
-}
-
-static void probe_answered(void *ctx, const struct bc_http_answer *answer)
+/* The one timer: what it means depends on the state. */
+static void lane_timer(void *ctx)
 {
 	struct lane *lane = ctx;
-	lane->probe.call = NULL;
-	struct bc_partner_verdict v =
-		bc_handback_read(&lane->probe, test_token(lane), UINT64_MAX, 1, answer);
-	bc_handback_finish(&lane->probe);
-	bc_log_info("lane.probe", BC_LS("lane", lane->name), BC_LI("status", answer->status),
-		    BC_LS("outcome", bc_outcome_name(v.outcome)), BC_LS("meaning", v.meaning));
-	if (v.outcome == BC_OUTCOME_DELIVERED)
-		probe_accepted(lane);
-	else if (v.outcome == BC_OUTCOME_SUSPECT)
-		probe_suspect(lane, &v);
-	else
-		probe_told_nothing(lane);
-	delivery_check_stopped(lane->delivery);
+	if (rules[lane->state].timer)
+		rules[lane->state].timer(lane);
 }
 
-static void probe_send(struct lane *lane)
+static void throttle_over(struct lane *lane)
 {
-	struct bc_delivery *d = lane->delivery;
-	if (bc_handback_start(&lane->probe, d->client, d->shop->config, lane->product,
-			      test_token(lane), probe_answered, lane, NULL))
-		probe_told_nothing(lane);
+	lane_open(lane);
+}
+
+/* --- one conversion, to see whether the lane is good again ----------------------------------- */
+
+void lane_try(struct lane *lane)
+{
+	lane->trial = true;
+	lane->next_ms = 0;
+	lane_publish(lane);
+	delivery_lane_fill(lane);
+}
+
+/* The test token was taken and nothing is due that could say otherwise. A broken lane waits for
+ * what comes. */
+void lane_nothing_to_try(struct lane *lane)
+{
+	if (lane->state == BC_LANE_PARKED && lane->trial)
+		lane_open(lane);
+}
+
+/* 2, 4, 8 s with the default retry.base, up to a minute. */
+static uint64_t trial_wait_ms(const struct lane *lane)
+{
+	const struct bc_shop_config *config = lane->delivery->desk.config;
+	uint64_t most = config->probe_ms < TRIAL_WAIT_MAX_MS ? config->probe_ms : TRIAL_WAIT_MAX_MS;
+	uint64_t wait = config->retry.base_ms << (lane->trials < 16 ? lane->trials : 16);
+	return wait < most ? wait : most;
+}
+
+static void trial_failed(struct lane *lane, uint64_t wait_ms)
+{
+	uint64_t wait = lane->state == BC_LANE_PARKED ? lane->delivery->desk.config->probe_ms
+						      : trial_wait_ms(lane);
+	lane->trial = false;
+	lane->trials++;
+	lane_sleep(lane, wait > wait_ms ? wait : wait_ms);
+}
+
+/* --- what attempts say ----------------------------------------------------------------------- */
+
+static void count_health(struct lane *lane, bool failed)
+{
+	struct lane_health *h = &lane->health;
+	h->failed = (h->failed << 1 | failed) & ((1u << HEALTH_BITS) - 1);
+	if (h->seen < HEALTH_BITS)
+		h->seen++;
+}
+
+static bool is_failing(const struct lane *lane)
+{
+	const struct lane_health *h = &lane->health;
+	return h->seen >= HEALTH_MIN && 2 * (uint32_t)__builtin_popcount(h->failed) >= h->seen;
+}
+
+void lane_answered(struct lane *lane, const struct job *job)
+{
+	count_health(lane, false);
+	lane->proven = true;
+	if (lane->state == BC_LANE_BROKEN || (lane->state == BC_LANE_PARKED && job->trial))
+		lane_open(lane);
+}
+
+static void throttle(struct lane *lane, uint64_t wait_ms)
+{
+	uint64_t until = bc_wall_ms(lane->delivery->shop->clock) + wait_ms;
+	if (lane->state == BC_LANE_THROTTLED && until <= lane->next_ms)
+		return; /* an answer that was on its way already */
+	lane_enter(lane, BC_LANE_THROTTLED, "the partner asked for a pause (Retry-After)", "");
+	lane_sleep(lane, wait_ms);
+	lane->unsaved = true; /* until when */
+	lane_save(lane);
+}
+
+static void lane_break(struct lane *lane, uint64_t wait_ms)
+{
+	uint64_t wait = trial_wait_ms(lane);
+	lane_enter(lane, BC_LANE_BROKEN,
+		   "half of the last conversions failed at their first attempt",
+		   "the partner or the way to it is down; one conversion is tried now and then, "
+		   "and the lane opens when it is answered");
+	lane_sleep(lane, wait > wait_ms ? wait : wait_ms);
+}
+
+void lane_failed(struct lane *lane, const struct job *job, int status, uint64_t wait_ms)
+{
+	enum { TOO_MANY_REQUESTS = 429 }; /* the partner is well and busy */
+	bool sends = lane->state == BC_LANE_OPEN || lane->state == BC_LANE_THROTTLED;
+	if (job->trial && lane->trial) {
+		trial_failed(lane, wait_ms);
+		return;
+	}
+	if (job->order.failures == 0 && status != TOO_MANY_REQUESTS)
+		count_health(lane, true);
+	if (lane->state == BC_LANE_OPEN && is_failing(lane))
+		lane_break(lane, wait_ms);
+	else if (sends && wait_ms)
+		throttle(lane, wait_ms);
+}
+
+/* The credential that it was sent with is the lane's no longer: its answer tells nothing. */
+static bool is_outdated(const struct lane *lane, const struct job *job)
+{
+	char fingerprint[BC_FINGERPRINT_BYTES];
+	const struct bc_product *sent = job->handback.product, *now = lane->product;
+	if (!now || !sent || sent == now)
+		return !now;
+	bc_secret_fingerprint(sent->key, fingerprint);
+	return strcmp(fingerprint, lane->key_fingerprint) != 0 || strcmp(sent->id, now->id) != 0 ||
+	       strcmp(sent->base_url, now->base_url) != 0;
+}
+
+static void hold(struct lane *lane, struct job *job, const struct bc_partner_verdict *verdict)
+{
+	lane->held = job;
+	lane_enter(lane, BC_LANE_SUSPECT, verdict->meaning, verdict->hint);
+	lane_probe(lane);
+}
+
+/* The test token was taken and a real one met the same answer: the lane stays, and the next probe
+ * is followed by another conversion. */
+static void trial_tripped(struct lane *lane, struct job *job,
+			  const struct bc_partner_verdict *verdict)
+{
+	snprintf(lane->reason, sizeof(lane->reason), "%s; %s", verdict->meaning, verdict->hint);
+	trial_failed(lane, 0);
+	lane_trip(lane, job);
 }
 
 void lane_suspect(struct lane *lane, struct job *job, const struct bc_partner_verdict *verdict)
 {
-	bool testing = lane->state == BC_LANE_SUSPECT || lane->state == BC_LANE_PARKED;
-	if (testing || lane->delivery->stopping) {
-		struct job_end later = end_later(lane, 0);
-		job_settle(job, &later);
-		return;
-	}
-	lane->held = job;
-	bc_timer_stop(lane->timer);
-	lane_enter(lane, BC_LANE_SUSPECT, verdict->meaning, verdict->hint);
-	probe_send(lane);
-}
-
-void lane_restore(struct lane *lane, const struct bc_lane_count *record)
-{
-	if (!bc_str_eq(record->state, bc_lane_state_name[BC_LANE_PARKED]))
-		return;
-	lane->state = BC_LANE_PARKED;
-	lane->since_ms = record->since_ms;
-	snprintf(lane->reason, sizeof(lane->reason), "%.*s", (int)record->reason.len,
-		 record->reason.ptr ? record->reason.ptr : "");
-	lane_publish(lane);
-	/* What was wrong may have been mended while nobody ran. */
-	probe_send(lane);
+	uint64_t now = bc_wall_ms(lane->delivery->shop->clock);
+	bool tests = lane->state == BC_LANE_OPEN || lane->state == BC_LANE_BROKEN;
+	if (lane->delivery->stopping || is_outdated(lane, job))
+		lane_put_back(job, 0);
+	else if (lane->state == BC_LANE_PARKED && job->trial && lane->trial)
+		trial_tripped(lane, job, verdict);
+	else if (tests)
+		hold(lane, job, verdict);
+	else /* whatever moved the lane meanwhile decides when it goes out again */
+		lane_put_back(job, lane->next_ms > now ? lane->next_ms - now : 0);
 }
 
 /* --- life ---------------------------------------------------------------------------------- */
 
-/* The lane's one timer: what it means depends on the state it was started in. */
-static void lane_timer(void *ctx)
+struct lane *lane_create(struct bc_delivery *d, const struct bc_product *product)
 {
-	struct lane *lane = ctx;
-	if (lane->state == BC_LANE_THROTTLED)
-		lane_enter(lane, BC_LANE_OPEN, "", "");
-	else if (lane->state == BC_LANE_PARKED && !lane->probe.call)
-		probe_send(lane);
-}
-
-int lane_init(struct lane *lane, struct bc_delivery *d, const struct bc_product *product,
-	      struct bc_err *err)
-{
+	struct lane *lane = calloc(1, sizeof(*lane));
+	if (!lane)
+		return NULL;
 	*lane = (struct lane){ .delivery = d, .product = product };
-	bc_lane_name(bc_str_of(product->partner->name), bc_str_of(product->label), lane->name);
+	struct bc_str partner = bc_str_of(product->partner->name);
+	struct bc_str label = bc_str_of(product->label);
+	int failed = bc_str_copy(lane->partner, sizeof(lane->partner), partner) |
+		     bc_str_copy(lane->label, sizeof(lane->label), label);
+	BC_ASSERT(!failed);
+	bc_lane_name(partner, label, lane->name);
 	bc_secret_fingerprint(product->key, lane->key_fingerprint);
 	lane->since_ms = bc_wall_ms(d->shop->clock);
-	lane->lease_arena = bc_arena_create(8192, 1024 * 1024);
+	lane->lease_arena = bc_arena_create(LEASE_ARENA_BYTES, LEASE_ARENA_MAX);
 	lane->timer = bc_timer_create(d->loop, lane_timer, lane);
-	if (!lane->lease_arena || !lane->timer)
-		return bc_err_nomem(err);
+	if (lane->lease_arena && lane->timer)
+		return lane;
+	lane_destroy(lane);
+	return NULL;
+}
+
+static bool same_credential(const struct bc_product *a, const struct bc_product *b,
+			    const char *fingerprint)
+{
+	char other[BC_FINGERPRINT_BYTES];
+	bc_secret_fingerprint(b->key, other);
+	return strcmp(fingerprint, other) == 0 && strcmp(a->id, b->id) == 0 &&
+	       strcmp(a->base_url, b->base_url) == 0;
+}
+
+void lane_look(struct lane *lane)
+{
+	uint64_t now = bc_wall_ms(lane->delivery->shop->clock);
+	uint64_t wait = lane->next_ms > now ? lane->next_ms - now : 0;
+	if (lane->state == BC_LANE_PARKED)
+		lane_probe(lane);
+	else if (lane->state == BC_LANE_BROKEN)
+		lane_try(lane);
+	else if (lane->state == BC_LANE_THROTTLED)
+		lane_sleep(lane, wait < THROTTLE_MAX_MS ? wait : THROTTLE_MAX_MS);
+	else if (lane->state == BC_LANE_SUSPECT)
+		lane_open(lane); /* its test token was dropped */
+}
+
+static void credential_changed(struct lane *lane)
+{
+	bc_log_info("lane.credential", BC_LS("lane", lane->name),
+		    BC_LS("key_fingerprint", lane->key_fingerprint),
+		    BC_LS("state", rules[lane->state].name));
+	lane->proven = false;
+	lane_probe_drop(lane);
+	lane_look(lane);
+}
+
+void lane_reconfigure(struct lane *lane, const struct bc_product *product)
+{
+	const struct bc_product *former = lane->product;
+	lane->product = product;
+	if (!product) {
+		lane_probe_drop(lane);
+		bc_timer_stop(lane->timer);
+	} else if (!former || !same_credential(former, product, lane->key_fingerprint)) {
+		bc_secret_fingerprint(product->key, lane->key_fingerprint);
+		credential_changed(lane);
+	}
 	lane_publish(lane);
-	return 0;
+	delivery_lane_fill(lane);
 }
 
 void lane_stop(struct lane *lane)
 {
 	bc_timer_stop(lane->timer);
-	bc_handback_finish(&lane->probe);
-	struct job_end later = end_later(lane, 0);
-	settle_held(lane, &later);
+	lane_probe_drop(lane);
+	lane_commands_stop(lane);
 }
 
-void lane_finish(struct lane *lane)
+void lane_destroy(struct lane *lane)
 {
+	if (!lane)
+		return;
 	bc_timer_destroy(lane->timer);
 	bc_arena_destroy(lane->lease_arena);
+	free(lane);
 }

@@ -10,7 +10,8 @@
 struct accept_op {
 	struct bc_store_op op;
 	struct bc_shop *shop;
-	struct bc_str asked_product; /* what the caller named; absent = nothing */
+	struct bc_shop_config *config; /* a reference: the operation borrows names from it */
+	struct bc_str asked_product;   /* what the caller named; absent = nothing */
 	bc_accept_done *done;
 	void *ctx;
 };
@@ -48,27 +49,32 @@ static void log_arrival(const struct accept_op *a, enum bc_order_result result)
 			       BC_LSTR("reported", a->asked_product), BC_LSTR("kept", o->product));
 }
 
-static void order_stored(struct bc_store_op *op)
+static void count_arrival(struct accept_op *a, const struct bc_store_op *op)
 {
-	struct accept_op *a = BC_CONTAINER(op, struct accept_op, op);
-	if (op->result) {
-		a->done(a->ctx, op->result, &op->err, NULL);
-		return;
-	}
 	enum bc_order_result result = result_of(op);
 	atomic_fetch_add_explicit(&a->shop->stats.orders[result], 1, memory_order_relaxed);
 	log_arrival(a, result);
 	if ((result == BC_ORDERS_ACCEPTED || result == BC_ORDERS_ADOPTED) && a->shop->on_due)
 		a->shop->on_due(a->shop->ctx);
+}
+
+static void order_stored(struct bc_store_op *op)
+{
+	struct accept_op *a = BC_CONTAINER(op, struct accept_op, op);
+	struct bc_shop_config *config = a->config;
+	if (op->result == 0)
+		count_arrival(a, op);
 	struct bc_accepted accepted = { .how = op->out.accept.how, .order = &op->out.accept.order };
-	a->done(a->ctx, 0, NULL, &accepted);
+	/* Who is told may free the operation. */
+	a->done(a->ctx, op->result, op->result ? &op->err : NULL, op->result ? NULL : &accepted);
+	bc_shop_config_unref(config);
 }
 
 static int fill_token(struct bc_desk *desk, struct bc_str token, struct bc_accept *in,
 		      struct bc_err *err)
 {
 	enum bc_token_kind kind =
-		bc_token_classify_strict(token.ptr, token.len, desk->shop->config->pattern);
+		bc_token_classify_strict(token.ptr, token.len, desk->config->pattern);
 	if (kind == BC_TOKEN_INVALID) {
 		bc_err_set(err, BC_EINVAL, "field \"token\" is not a click token");
 		bc_err_hint(err, "a token is 4 to 128 of A-Z a-z 0-9 _ -; leave the field out when "
@@ -98,12 +104,12 @@ static int fill_click(struct bc_desk *desk, const struct bc_report *report, stru
 	return 0;
 }
 
-static int fill_product(struct bc_shop *shop, struct bc_str asked, struct bc_accept *in,
-			struct bc_err *err)
+static int fill_product(const struct bc_shop_config *config, struct bc_str asked,
+			struct bc_accept *in, struct bc_err *err)
 {
-	const struct bc_product *product = bc_shop_product_for_path(shop, (struct bc_str){ 0 });
+	const struct bc_product *product = bc_config_product_for_path(config, (struct bc_str){ 0 });
 	if (asked.ptr) {
-		product = bc_shop_product(shop, asked);
+		product = bc_config_product(config, asked);
 		if (!product) {
 			bc_err_set(err, BC_EINVAL, "product \"%.*s\" is not configured",
 				   (int)(asked.len > 64 ? 64 : asked.len), asked.ptr);
@@ -111,7 +117,7 @@ static int fill_product(struct bc_shop *shop, struct bc_str asked, struct bc_acc
 			return BC_EINVAL;
 		}
 	}
-	in->partner = bc_str_of(shop->config->partner->name);
+	in->partner = bc_str_of(config->partner->name);
 	in->product = bc_str_of(product ? product->label : "default");
 	return 0;
 }
@@ -153,7 +159,7 @@ static int fill_accept(struct bc_desk *desk, const struct bc_report *report, str
 	if (report->session.ptr && (result = fill_session(desk, report->session, in, err)))
 		return result;
 	*ret_field = "product";
-	if ((result = fill_product(desk->shop, report->product, in, err)))
+	if ((result = fill_product(desk->config, report->product, in, err)))
 		return result;
 	*ret_field = "amount";
 	if ((result = check_text(report->amount, 32, "amount", err)))
@@ -184,7 +190,8 @@ int bc_orders_accept(struct bc_desk *desk, struct bc_arena *arena, const struct 
 	in->amount = report->amount;
 	in->currency = report->currency;
 	in->now_ms = in->due_ms = bc_wall_ms(shop->clock);
-	in->deadline_ms = in->now_ms + shop->config->retry.deadline_ms;
+	in->deadline_ms = in->now_ms + desk->config->retry.deadline_ms;
+	a->config = bc_shop_config_ref(desk->config); /* its names are in the operation */
 	bc_desk_submit(desk, &a->op);
 	return 0;
 }

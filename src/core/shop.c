@@ -15,6 +15,52 @@ const char *const bc_order_result_name[BC_ORDER_RESULTS] = {
 	[BC_ORDERS_CONFLICT] = "conflict",
 };
 
+struct bc_shop_config *bc_shop_config_ref(struct bc_shop_config *config)
+{
+	atomic_fetch_add_explicit(&config->references, 1, memory_order_relaxed);
+	return config;
+}
+
+void bc_shop_config_unref(struct bc_shop_config *config)
+{
+	if (!config || atomic_fetch_sub_explicit(&config->references, 1, memory_order_acq_rel) != 1)
+		return;
+	if (config->release)
+		config->release(config);
+}
+
+const struct bc_product *bc_config_product(const struct bc_shop_config *c, struct bc_str label)
+{
+	for (size_t i = 0; i < c->product_count; i++)
+		if (bc_str_eq(label, c->products[i].label))
+			return &c->products[i];
+	return NULL;
+}
+
+const struct bc_product *bc_config_product_for_path(const struct bc_shop_config *c,
+						    struct bc_str path)
+{
+	const struct bc_product *best = c->product_count ? &c->products[0] : NULL;
+	size_t best_len = 0;
+	for (size_t i = 0; i < c->product_count; i++) {
+		const struct bc_product *p = &c->products[i];
+		size_t len = p->landing ? strlen(p->landing) : 0;
+		if (len > best_len && bc_str_starts(path, p->landing)) {
+			best = p;
+			best_len = len;
+		}
+	}
+	return best;
+}
+
+static void hand_over(struct bc_task *task)
+{
+	struct bc_desk *d = BC_CONTAINER(task, struct bc_desk, turn_end);
+	struct bc_store_op *ops = d->submitted;
+	d->submitted = NULL;
+	bc_store_submit_all(d->shop->store, &d->origin.base, ops);
+}
+
 int bc_desk_init(struct bc_desk *d, struct bc_shop *shop, struct bc_loop *loop, struct bc_err *err)
 {
 	*d = (struct bc_desk){ .shop = shop, .hasher = bc_hasher_create(shop->hash_key) };
@@ -25,6 +71,8 @@ int bc_desk_init(struct bc_desk *d, struct bc_shop *shop, struct bc_loop *loop, 
 		d->hasher = NULL;
 		return bc_err_nomem(err);
 	}
+	d->config = bc_shop_config_ref(shop->config);
+	d->turn_end.run = hand_over;
 	bc_origin_init(&d->origin, loop);
 	return 0;
 }
@@ -33,36 +81,28 @@ void bc_desk_finish(struct bc_desk *d)
 {
 	if (!d->hasher)
 		return;
+	BC_ASSERT(!d->submitted);
 	bc_origin_finish(&d->origin);
 	bc_hasher_destroy(d->hasher);
 	bc_hasher_destroy(d->previous);
 	d->hasher = NULL;
+	bc_shop_config_unref(d->config);
+}
+
+void bc_desk_reconfigure(struct bc_desk *d, struct bc_shop_config *config)
+{
+	struct bc_shop_config *former = d->config;
+	d->config = bc_shop_config_ref(config);
+	bc_shop_config_unref(former);
 }
 
 void bc_desk_submit(struct bc_desk *d, struct bc_store_op *op)
 {
-	bc_store_submit(d->shop->store, &d->origin.base, op);
-}
-
-const struct bc_product *bc_shop_product(const struct bc_shop *s, struct bc_str label)
-{
-	for (size_t i = 0; i < s->config->product_count; i++)
-		if (bc_str_eq(label, s->config->products[i].label))
-			return &s->config->products[i];
-	return NULL;
-}
-
-const struct bc_product *bc_shop_product_for_path(const struct bc_shop *s, struct bc_str path)
-{
-	const struct bc_product *best = s->config->product_count ? &s->config->products[0] : NULL;
-	size_t best_len = 0;
-	for (size_t i = 0; i < s->config->product_count; i++) {
-		const struct bc_product *p = &s->config->products[i];
-		size_t len = p->landing ? strlen(p->landing) : 0;
-		if (len > best_len && bc_str_starts(path, p->landing)) {
-			best = p;
-			best_len = len;
-		}
+	if (!d->submitted) {
+		d->last = &d->submitted;
+		bc_loop_at_turn_end(d->origin.loop, &d->turn_end);
 	}
-	return best;
+	op->next = NULL;
+	*d->last = op;
+	d->last = &op->next;
 }

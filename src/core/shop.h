@@ -4,7 +4,7 @@
  * One per process; shared by all loops. What one loop needs for itself (a hasher, a way home for
  * completions) is a struct bc_desk.
  *
- * The config is immutable and outlives the shop; counters are atomic and only ever grow.
+ * Counters are atomic and only ever grow.
  */
 #ifndef BC_CORE_SHOP_H
 #define BC_CORE_SHOP_H
@@ -31,7 +31,15 @@ struct bc_product {
 	const char *landing; /* path prefix that chooses it, or NULL */
 };
 
+/*
+ * Immutable and counted: a reload makes another one, and whoever works by the former keeps it until
+ * that work is done. Strings and secrets are borrowed from whoever made it, until release.
+ */
 struct bc_shop_config {
+	atomic_uint references; /* by ref and unref alone; starts at 1, its maker's */
+	void (*release)(struct bc_shop_config *config); /* after the last unref; may be NULL */
+	void *owner;					/* the maker's, for release */
+
 	const struct bc_product *products; /* the first is the default */
 	size_t product_count; /* 0: the hand-back is off; clicks and orders are still kept */
 	const struct bc_partner *partner;	/* whose tokens landing URLs carry */
@@ -40,9 +48,21 @@ struct bc_shop_config {
 	uint64_t click_ttl_ms, order_adopt_ms, order_keep_ms;
 	struct bc_retry_policy retry;
 	uint64_t connect_timeout_ms, timeout_ms, lease_ms, probe_ms;
-	uint32_t concurrency; /* requests under way a lane */
-	const char *proxy;    /* NULL or "" = none */
+	uint32_t concurrency;		/* requests under way a lane */
+	const char *proxy;		/* NULL or "" = none; the one of the start stays */
+	struct bc_secret *alert_url;	/* NULL = none; may carry a key, so it is a secret */
+	uint32_t return_rate_alert_pct; /* alarm below so many percent in 24 h; 0 = never */
+	uint32_t return_rate_orders;	/* and only from so many orders on */
 };
+struct bc_shop_config *bc_shop_config_ref(struct bc_shop_config *config);
+void bc_shop_config_unref(struct bc_shop_config *config); /* NULL is fine; any thread */
+
+/* The product of that label, or NULL. */
+const struct bc_product *bc_config_product(const struct bc_shop_config *c, struct bc_str label);
+/* The product whose landing prefix fits path best (longest), else the default one; NULL without
+ * any. */
+const struct bc_product *bc_config_product_for_path(const struct bc_shop_config *c,
+						    struct bc_str path);
 
 enum { BC_DURATION_BUCKETS = 12 };
 /* Upper bounds of the attempt duration histogram, ms. */
@@ -66,12 +86,16 @@ struct bc_shop_stats {
 		duration_count;
 };
 
+struct bc_alerts;
+
 struct bc_shop {
-	const struct bc_shop_config *config; /* borrowed */
-	const struct bc_clock *clock;	     /* borrowed */
-	struct bc_store *store;		     /* borrowed */
-	struct bc_secret *hash_key;	     /* borrowed */
+	struct bc_shop_config *config; /* borrowed; the one of the start: what each loop works by
+					  stands in its desk */
+	const struct bc_clock *clock;  /* borrowed */
+	struct bc_store *store;	       /* borrowed */
+	struct bc_secret *hash_key;    /* borrowed */
 	struct bc_secret *hash_key_previous; /* borrowed; NULL: it was never changed */
+	struct bc_alerts *alerts; /* borrowed, the delivery loop's; NULL: none are sent */
 	struct bc_shop_stats stats;
 	/* Called on the delivery thread after a conversion's final state is durable. May be NULL.
 	 */
@@ -83,20 +107,20 @@ struct bc_shop {
 
 /* What one loop's thread needs to work on a shop. */
 struct bc_desk {
-	struct bc_shop *shop; /* borrowed */
+	struct bc_shop *shop;	       /* borrowed */
+	struct bc_shop_config *config; /* a reference: the rules in force on this loop */
 	struct bc_origin origin;
+	struct bc_store_op *submitted, **last; /* this turn; go to the store at its end */
+	struct bc_task turn_end;
 	struct bc_hasher *hasher;   /* owned */
 	struct bc_hasher *previous; /* owned; of the former hash key, or NULL */
 };
 BC_MUST_CHECK int bc_desk_init(struct bc_desk *d, struct bc_shop *shop, struct bc_loop *loop,
 			       struct bc_err *err);
 void bc_desk_finish(struct bc_desk *d);
+/* Works by these rules from now on. Takes a reference. The desk's own thread. */
+void bc_desk_reconfigure(struct bc_desk *d, struct bc_shop_config *config);
+/* What one turn of the loop submits shares a commit. */
 void bc_desk_submit(struct bc_desk *d, struct bc_store_op *op);
-
-/* The product of that label, or NULL. */
-const struct bc_product *bc_shop_product(const struct bc_shop *s, struct bc_str label);
-/* The product whose landing prefix fits path best (longest), else the default one; NULL without
- * any. */
-const struct bc_product *bc_shop_product_for_path(const struct bc_shop *s, struct bc_str path);
 
 #endif

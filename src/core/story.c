@@ -24,6 +24,24 @@ static int set_cstr(json_t *object, const char *key, const char *value)
 	return json_object_set_new(object, key, json_string(value));
 }
 
+json_t *bc_json_words(const char *words)
+{
+	json_t *j = json_string(words);
+	char *plain = j ? NULL : bc_str_dup(bc_str_of(words));
+	for (char *c = plain; c && *c; c++)
+		if (*c & 0x80)
+			*c = '?';
+	if (plain)
+		j = json_string(plain);
+	free(plain);
+	return j;
+}
+
+static int set_words(json_t *object, const char *key, const char *words)
+{
+	return json_object_set_new(object, key, bc_json_words(words));
+}
+
 static int set_conversion(json_t *j, const struct bc_order *o)
 {
 	char lane[BC_LANE_NAME_BYTES];
@@ -114,6 +132,17 @@ static json_t *attempts_json(const struct bc_attempt *attempts, uint32_t count)
 	return list;
 }
 
+static int set_lane(json_t *j, const struct bc_lane_status *lane)
+{
+	int bad = set_cstr(j, "lane_state", bc_lane_state_name[lane->state]);
+	if (lane->reason[0])
+		bad |= set_words(j, "lane_reason", lane->reason);
+	if (lane->state != BC_LANE_OPEN)
+		bad |= bc_json_set_time(j, "lane_since", lane->since_ms);
+	bad |= bc_json_set_time(j, "lane_next_probe_at", lane->next_probe_ms);
+	return bad;
+}
+
 json_t *bc_story_json(const struct bc_order *order, const struct bc_attempt *attempts,
 		      uint32_t count, const struct bc_lane_status *lane)
 {
@@ -124,12 +153,8 @@ json_t *bc_story_json(const struct bc_order *order, const struct bc_attempt *att
 	if (order->has_click || order->has_token_hash || order->has_session)
 		bad |= json_object_set_new(j, "click", click_json(order));
 	bad |= json_object_set_new(j, "attempts", attempts_json(attempts, count));
-	if (lane && order->state != BC_ORDER_UNATTRIBUTED) {
-		bad |= set_cstr(j, "lane_state", bc_lane_state_name[lane->state]);
-		if (lane->reason[0])
-			bad |= set_cstr(j, "lane_reason", lane->reason);
-		bad |= bc_json_set_time(j, "lane_next_probe_at", lane->next_probe_ms);
-	}
+	if (lane && order->state != BC_ORDER_UNATTRIBUTED)
+		bad |= set_lane(j, lane);
 	if (!bad)
 		return j;
 	json_decref(j);
@@ -143,7 +168,7 @@ json_t *bc_lane_json(const struct bc_lane_status *lane, const struct bc_lane_cou
 		return NULL;
 	int bad = set_cstr(j, "name", lane->name);
 	bad |= set_cstr(j, "state", bc_lane_state_name[lane->state]);
-	bad |= set_cstr(j, "reason", lane->reason);
+	bad |= set_words(j, "reason", lane->reason);
 	bad |= bc_json_set_time(j, "since", lane->since_ms);
 	bad |= json_object_set_new(j, "pending",
 				   json_integer(count ? (json_int_t)count->pending : 0));

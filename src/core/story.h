@@ -16,9 +16,14 @@ BC_MUST_CHECK json_t *bc_order_json(const struct bc_order *order);
 /* The whole story: the above, the click, every attempt, how its lane stands (lane may be NULL). */
 BC_MUST_CHECK json_t *bc_story_json(const struct bc_order *order, const struct bc_attempt *attempts,
 				    uint32_t count, const struct bc_lane_status *lane);
+
+/* How a lane stands. count: what waits in it, NULL = nothing does. */
 BC_MUST_CHECK json_t *bc_lane_json(const struct bc_lane_status *lane,
 				   const struct bc_lane_count *count);
 
+/* A sentence as JSON text: what it quotes may be cut in a letter's middle, or never have been
+ * UTF-8, and then its odd bytes are shown as "?". NULL: no memory. */
+BC_MUST_CHECK json_t *bc_json_words(const char *words);
 /* Sets key to the time unless it is 0. 0 or -1, as jansson. */
 int bc_json_set_time(json_t *object, const char *key, uint64_t wall_ms);
 

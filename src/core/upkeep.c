@@ -4,11 +4,15 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "core/return_rate.h"
 
 enum {
 	PURGE_EVERY_MS = 60 * 1000,
 	PURGE_AGAIN_MS = 20, /* while there is more; leaves the store to others in between */
 	PROBE_EVERY_MS = 1000,
+	LOOK_EVERY_MS = 60 * 1000, /* at the return rate */
+	ARENA_BYTES = 4096,
+	ARENA_MAX_BYTES = 1024 * 1024,
 	PURGE_ROWS = 500,
 	EXPIRED_KEEP_MS = 60 * 60 * 1000
 };
@@ -19,9 +23,11 @@ struct bc_upkeep {
 	struct bc_desk desk;
 	struct bc_timer *timer;
 	struct bc_store_op op;
-	uint64_t next_purge_ms; /* elapsed clock */
+	struct bc_arena *arena;		      /* owned; op's */
+	struct bc_return_rate *return_rate;   /* owned */
+	uint64_t next_purge_ms, next_look_ms; /* elapsed clock */
 	bool busy, stopping;
-	bool told; /* that the store takes no writes */
+	bool told, told_broken; /* that the store takes no writes; that it never will again */
 	void (*stopped)(void *ctx);
 	void *stopped_ctx;
 };
@@ -79,7 +85,7 @@ static uint64_t keep_expired_ms(const struct bc_shop_config *config)
 
 static void purge(struct bc_upkeep *u)
 {
-	const struct bc_shop_config *config = u->shop->config;
+	const struct bc_shop_config *config = u->desk.config;
 	uint64_t now = bc_wall_ms(u->shop->clock), keep = config->order_keep_ms;
 	/* An order without a click waits for one that long, however short the rest is kept. */
 	uint64_t wait = keep > config->order_adopt_ms ? keep : config->order_adopt_ms;
@@ -98,6 +104,36 @@ static void probe(struct bc_upkeep *u)
 	u->op = (struct bc_store_op){ .kind = BC_STORE_PROBE, .done = probed };
 }
 
+static void looked(struct bc_store_op *op)
+{
+	struct bc_upkeep *u = BC_CONTAINER(op, struct bc_upkeep, op);
+	u->busy = false;
+	if (op->result == 0)
+		bc_return_rate_look(u->return_rate, u->desk.config, op->out.returns.products,
+				    op->out.returns.count);
+	check_stopped(u);
+}
+
+static void look(struct bc_upkeep *u)
+{
+	uint64_t now = bc_wall_ms(u->shop->clock);
+	bc_arena_reset(u->arena);
+	u->op = (struct bc_store_op){ .kind = BC_STORE_RETURNS, .done = looked, .arena = u->arena };
+	u->op.in.returns.now_ms = now;
+	u->next_look_ms = bc_elapsed_ms(u->shop->clock) + LOOK_EVERY_MS;
+}
+
+static void tell_broken(struct bc_upkeep *u, const struct bc_err *why)
+{
+	if (u->told_broken)
+		return;
+	u->told_broken = true;
+	bc_log_error("store.broken", BC_LS("error", why->text),
+		     BC_LS("meaning", "a write did not reach the disk: nothing more is "
+				      "acknowledged; what was is on disk"),
+		     BC_LS("hint", why->hint));
+}
+
 static void turn(void *ctx)
 {
 	struct bc_upkeep *u = ctx;
@@ -106,10 +142,15 @@ static void turn(void *ctx)
 	if (u->busy || u->stopping)
 		return;
 	bc_store_stats(u->shop->store, &stats);
+	uint64_t now = bc_elapsed_ms(u->shop->clock);
+	if (stats.broken)
+		tell_broken(u, &stats.broken_err);
 	if (!stats.writable && !stats.broken)
 		probe(u);
-	else if (stats.writable && bc_elapsed_ms(u->shop->clock) >= u->next_purge_ms)
+	else if (stats.writable && !stats.broken && now >= u->next_purge_ms)
 		purge(u);
+	else if (u->desk.config->return_rate_alert_pct && now >= u->next_look_ms)
+		look(u);
 	else
 		return;
 	u->busy = true;
@@ -124,13 +165,21 @@ int bc_upkeep_create(struct bc_loop *loop, struct bc_shop *shop, struct bc_deliv
 		return bc_err_nomem(err);
 	*u = (struct bc_upkeep){ .shop = shop, .delivery = delivery };
 	u->timer = bc_timer_create(loop, turn, u);
-	if (bc_desk_init(&u->desk, shop, loop, err) || !u->timer) {
+	u->arena = bc_arena_create(ARENA_BYTES, ARENA_MAX_BYTES);
+	u->return_rate = bc_return_rate_create(shop);
+	if (bc_desk_init(&u->desk, shop, loop, err) || !u->timer || !u->arena || !u->return_rate) {
 		bc_upkeep_destroy(u);
 		return bc_err_nomem(err);
 	}
 	bc_timer_start(u->timer, PROBE_EVERY_MS);
 	*ret_upkeep = u;
 	return 0;
+}
+
+void bc_upkeep_reconfigure(struct bc_upkeep *u, struct bc_shop_config *config)
+{
+	bc_desk_reconfigure(&u->desk, config);
+	u->next_look_ms = 0;
 }
 
 void bc_upkeep_stop(struct bc_upkeep *u, void (*done)(void *ctx), void *ctx)
@@ -148,5 +197,7 @@ void bc_upkeep_destroy(struct bc_upkeep *u)
 		return;
 	bc_timer_destroy(u->timer);
 	bc_desk_finish(&u->desk);
+	bc_return_rate_destroy(u->return_rate);
+	bc_arena_destroy(u->arena);
 	free(u);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What must happen though nobody asks: expired clicks and old tokens are deleted, conversions past
- * their deadline expire, and a store that refused a write is tried until it takes one again. On the
- * delivery's loop.
+ * their deadline expire, a store that refused a write is tried until it takes one again, and
+ * somebody is told when the return rate falls. On the delivery's loop.
  */
 #ifndef BC_CORE_UPKEEP_H
 #define BC_CORE_UPKEEP_H
@@ -16,6 +16,8 @@ BC_MUST_CHECK int bc_upkeep_create(struct bc_loop *loop, struct bc_shop *shop,
 /* Starts nothing more; calls done(ctx) on the loop's thread, now or later, when nothing is under
  * way. Destroy once the loop no longer runs. */
 void bc_upkeep_stop(struct bc_upkeep *u, void (*done)(void *ctx), void *ctx);
+/* Works by these rules from now on. Takes a reference. */
+void bc_upkeep_reconfigure(struct bc_upkeep *u, struct bc_shop_config *config);
 void bc_upkeep_destroy(struct bc_upkeep *u); /* NULL is fine */
 
 #endif

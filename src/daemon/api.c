@@ -20,12 +20,16 @@ static const struct route {
 	{ "POST", "/v1/clicks", post_click, false },
 	{ "DELETE", "/v1/clicks/{click}", delete_click, false },
 	{ "GET", "/v1/lanes", get_lanes, false },
+	{ "POST", "/v1/lanes/{lane}/pause", pause_lane, false },
+	{ "POST", "/v1/lanes/{lane}/probe", probe_lane, false },
+	{ "POST", "/v1/lanes/{lane}/resume", resume_lane, false },
 	{ "GET", "/v1/orders", list_orders, false },
 	{ "POST", "/v1/orders", post_order, false },
 	{ "POST", "/v1/orders/retry", retry_orders, false },
 	{ "GET", "/v1/orders/{order}", get_order, false },
 	{ "POST", "/v1/orders/{order}/cancel", cancel_order, false },
 	{ "POST", "/v1/orders/{order}/retry", retry_order, false },
+	{ "GET", "/v1/summary", get_summary, false },
 };
 
 /* --- answering ----------------------------------------------------------------------------- */
@@ -49,7 +53,8 @@ void call_text(struct call *call, int status, const char *content_type, struct b
 
 void call_json(struct call *call, int status, json_t *json)
 {
-	char *dump = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	/* The only fractions are rates: six digits tell them. */
+	char *dump = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
 	json_decref(json);
 	if (!dump) {
 		call_problem(call, BC_PROBLEM_BUSY, "no memory for the answer", "try again");
@@ -85,188 +90,57 @@ void call_field_error(struct call *call, int code, const char *field, const stru
 	call_problem(call, problem, err->text, err->hint);
 }
 
-/* --- reading ------------------------------------------------------------------------------- */
+/* --- the store ----------------------------------------------------------------------------- */
 
-bool call_body(struct call *call)
+void call_submit(struct call *call, enum bc_store_kind kind, void (*done)(struct bc_store_op *))
 {
-	json_error_t where;
-	struct bc_str body = call->request->body;
-	/* A NUL inside a text is that field's fault, and the field's own check says so. */
-	call->json = json_loadb(body.ptr ? body.ptr : "", body.len,
-				JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
-	if (json_is_object(call->json))
-		return true;
-	char *detail = bc_arena_printf(call->request->arena, "the body is not a JSON object%s%s",
-				       call->json ? "" : ": ", call->json ? "" : where.text);
-	call_problem(call, BC_PROBLEM_BAD_REQUEST,
-		     detail ? detail : "the body is not a JSON object",
-		     "send e.g. {\"order\":\"100045\",\"click\":\"<bc_click cookie>\"}");
-	return false;
+	call->op.kind = kind;
+	call->op.done = done;
+	call->op.arena = call->request->arena;
+	bc_desk_submit(&call->api->desk, &call->op);
 }
 
-static bool wrong_type(struct call *call, const char *name, const char *wanted)
+bool call_failed(struct call *call, const struct bc_store_op *op)
 {
-	char *detail =
-		bc_arena_printf(call->request->arena, "field \"%s\" must be %s", name, wanted);
-	call_problem(call, BC_PROBLEM_BAD_REQUEST, detail ? detail : "a field has the wrong type",
-		     "null or leaving it out means: not given");
-	return false;
-}
-
-bool call_field(struct call *call, const char *name, struct bc_str *ret)
-{
-	const json_t *value = json_object_get(call->json, name);
-	*ret = (struct bc_str){ NULL, 0 };
-	if (!value || json_is_null(value))
-		return true;
-	if (!json_is_string(value))
-		return wrong_type(call, name, "a string");
-	*ret = (struct bc_str){ json_string_value(value), json_string_length(value) };
-	return true;
-}
-
-bool call_number(struct call *call, const char *name, struct bc_str *ret)
-{
-	const json_t *value = json_object_get(call->json, name);
-	if (!json_is_number(value))
-		return !value || json_is_null(value) || json_is_string(value)
-			       ? call_field(call, name, ret)
-			       : wrong_type(call, name, "a number or a string");
-	char *dump = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
-	char *text = dump ? bc_arena_dup(call->request->arena, dump, strlen(dump)) : NULL;
-	free(dump);
-	*ret = bc_str_of(text);
-	return text ? true : wrong_type(call, name, "a shorter number");
-}
-
-static bool bad_query(struct call *call, const char *name, struct bc_str value, const char *hint)
-{
-	char *detail = bc_arena_printf(call->request->arena, "parameter \"%s\" is wrong: \"%.*s\"",
-				       name, (int)(value.len > 80 ? 80 : value.len), value.ptr);
-	call_problem(call, BC_PROBLEM_BAD_REQUEST, detail ? detail : "a parameter is wrong", hint);
-	return false;
-}
-
-bool call_query(struct call *call, const char *name, struct bc_str *ret)
-{
-	struct bc_str rest = call->request->query;
-	*ret = (struct bc_str){ NULL, 0 };
-	while (rest.ptr) {
-		struct bc_str value = bc_str_split(&rest, '&'), key = bc_str_split(&value, '=');
-		struct bc_buf decoded;
-		if (!bc_str_eq(key, name))
-			continue;
-		bc_buf_init(&decoded, BC_URL_MAX);
-		int result = value.ptr ? bc_percent_decode(&decoded, value, true) : 0;
-		*ret = bc_str_of(bc_arena_dup(call->request->arena,
-					      decoded.data ? decoded.data : "", decoded.len));
-		bc_buf_finish(&decoded);
-		if (result || !ret->ptr)
-			return bad_query(call, name, value, "percent-encode it");
-	}
-	return true;
-}
-
-bool call_query_duration(struct call *call, const char *name, uint64_t max_ms, uint64_t *ret_ms)
-{
-	struct bc_str text;
-	*ret_ms = 0;
-	if (!call_query(call, name, &text))
-		return false;
-	if (text.ptr && bc_parse_duration_ms(text, ret_ms))
-		return bad_query(call, name, text, "a duration such as 500ms, 5s or 2m");
-	if (*ret_ms > max_ms)
-		*ret_ms = max_ms;
-	return true;
-}
-
-static bool query_since(struct call *call, uint64_t *ret_ms)
-{
-	struct bc_str text;
-	uint64_t age;
-	*ret_ms = 0;
-	if (!call_query(call, "since", &text))
-		return false;
-	if (!text.ptr || bc_time_parse(text, ret_ms) == 0)
-		return true;
-	if (bc_parse_duration_ms(text, &age))
-		return bad_query(call, "since", text, "RFC 3339, or an age such as 2h");
-	uint64_t now = bc_wall_ms(call->api->shop->clock);
-	*ret_ms = now > age ? now - age : 0;
-	return true;
-}
-
-bool call_selector(struct call *call, struct bc_order_selector *ret)
-{
-	struct bc_str state, cursor, limit;
-	enum bc_order_state parsed;
-	uint64_t n = LIST_LIMIT_DEFAULT;
-	*ret = (struct bc_order_selector){ .state = BC_ORDER_STATE_ANY };
-	if (!call_query(call, "state", &state) || !call_query(call, "cursor", &cursor) ||
-	    !call_query(call, "limit", &limit) || !query_since(call, &ret->since_ms))
-		return false;
-	if (state.len) {
-		if (bc_order_state_parse(state, &parsed))
-			return bad_query(call, "state", state,
-					 "one of unattributed, pending, sending, delivered, "
-					 "rejected, expired, cancelled");
-		ret->state = (int)parsed;
-	}
-	if (limit.ptr && (bc_parse_u64(limit, &n) || n < 1 || n > LIST_LIMIT_MAX))
-		return bad_query(call, "limit", limit, "a number from 1 to 1000");
-	if (cursor.ptr && bc_parse_u64(cursor, &ret->before_row))
-		return bad_query(call, "cursor", cursor, "what the last page's \"next\" said");
-	ret->limit = (uint32_t)n;
-	return true;
-}
-
-bool api_lane_of(struct bc_api *api, const struct bc_order *order, struct bc_lane_status *ret)
-{
-	struct bc_lane_status lanes[64];
-	char name[BC_LANE_NAME_BYTES];
-	if (!api->delivery || !order->partner.ptr || !order->product.ptr)
-		return false;
-	bc_lane_name(order->partner, order->product, name);
-	size_t n = bc_delivery_lanes(api->delivery, lanes, BC_COUNT(lanes));
-	for (size_t i = 0; i < n && i < BC_COUNT(lanes); i++) {
-		if (strcmp(lanes[i].name, name) != 0)
-			continue;
-		*ret = lanes[i];
-		return true;
-	}
-	return false;
+	bool failed = op->result != 0;
+	if (failed)
+		call_error(call, op->result, &op->err);
+	return failed;
 }
 
 /* --- finding the route --------------------------------------------------------------------- */
 
-static bool decode_param(struct call *call, struct bc_str segment)
-{
-	struct bc_buf decoded;
-	bc_buf_init(&decoded, 1024);
-	bool ok = segment.len && bc_percent_decode(&decoded, segment, false) == 0 &&
-		  memchr(decoded.data, '\0', decoded.len) == NULL;
-	if (ok) {
-		call->param.ptr = bc_arena_dup(call->request->arena, decoded.data, decoded.len);
-		call->param.len = decoded.len;
-	}
-	bc_buf_finish(&decoded);
-	return ok && call->param.ptr;
-}
-
-/* Compares segment by segment; reads the parameter on the way. */
+/* Compares segment by segment; the parameter on the way is not decoded yet. */
 static bool path_fits(struct call *call, const char *pattern)
 {
 	struct bc_str want = bc_str_of(pattern), have = call->request->path;
 	while (want.ptr && have.ptr) {
 		struct bc_str w = bc_str_split(&want, '/'), h = bc_str_split(&have, '/');
 		if (w.len && w.ptr[0] == '{') {
-			if (!decode_param(call, h))
+			if (!h.len)
 				return false;
+			call->param = h;
 		} else if (w.len != h.len || memcmp(w.ptr, h.ptr, w.len) != 0) {
 			return false;
 		}
 	}
 	return !want.ptr && !have.ptr;
+}
+
+/* 0, BC_EINVAL (no name has a NUL), BC_ETOOBIG or BC_ENOMEM. */
+static int decode_param(struct call *call)
+{
+	struct bc_buf decoded;
+	if (!call->param.ptr)
+		return 0;
+	bc_buf_init(&decoded, 1024);
+	int result = bc_percent_decode(&decoded, call->param, false);
+	if (!result && memchr(decoded.data, '\0', decoded.len))
+		result = BC_EINVAL;
+	char *copy = result ? NULL : bc_arena_dup(call->request->arena, decoded.data, decoded.len);
+	call->param = (struct bc_str){ copy, decoded.len };
+	bc_buf_finish(&decoded);
+	return result || copy ? result : BC_ENOMEM;
 }
 
 static bool method_fits(const char *have, const char *want)
@@ -301,6 +175,23 @@ static void refuse_method(struct call *call)
 					      .body = body });
 }
 
+static void no_such_path(struct call *call)
+{
+	call_problem(call, BC_PROBLEM_NOT_FOUND, "no such path",
+		     "the API is described in docs/operation.md");
+}
+
+static void run_route(struct call *call, route_handler *handler)
+{
+	int result = decode_param(call);
+	if (result == BC_ENOMEM)
+		call_problem(call, BC_PROBLEM_BUSY, "no memory for the request", "try again");
+	else if (result)
+		no_such_path(call);
+	else
+		handler(call);
+}
+
 void bc_api_handle(struct bc_api *api, struct bc_api_request *request)
 {
 	bool known = false;
@@ -312,10 +203,11 @@ void bc_api_handle(struct bc_api *api, struct bc_api_request *request)
 	*call = (struct call){ .api = api, .request = request };
 	api->calls++;
 	for (size_t i = 0; i < BC_COUNT(routes); i++) {
+		call->param = (struct bc_str){ NULL, 0 };
 		if (!path_fits(call, routes[i].path))
 			continue;
 		if (method_fits(request->method, routes[i].method)) {
-			routes[i].handler(call);
+			run_route(call, routes[i].handler);
 			return;
 		}
 		known = true;
@@ -323,8 +215,7 @@ void bc_api_handle(struct bc_api *api, struct bc_api_request *request)
 	if (known)
 		refuse_method(call);
 	else
-		call_problem(call, BC_PROBLEM_NOT_FOUND, "no such path",
-			     "the API is described in docs/operation.md");
+		no_such_path(call);
 }
 
 bool bc_api_is_open(struct bc_str path)
@@ -357,6 +248,11 @@ int bc_api_create(struct bc_loop *loop, const struct bc_api_options *options,
 	return 0;
 }
 
+void bc_api_reconfigure(struct bc_api *api, struct bc_shop_config *config)
+{
+	bc_desk_reconfigure(&api->desk, config);
+}
+
 void api_check_stopped(struct bc_api *api)
 {
 	void (*stopped)(void *) = api->stopped;
@@ -370,7 +266,7 @@ void bc_api_destroy(struct bc_api *api)
 {
 	if (!api)
 		return;
-	BC_ASSERT(!api->waiting && !api->calls);
+	BC_ASSERT(!api->waiting && !api->lane_orders && !api->calls);
 	bc_desk_finish(&api->desk);
 	free(api);
 }

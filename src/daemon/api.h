@@ -40,6 +40,8 @@ BC_MUST_CHECK int bc_api_create(struct bc_loop *loop, const struct bc_api_option
 /* Every request must have been answered (see bc_api_stop). NULL is fine. */
 void bc_api_destroy(struct bc_api *api);
 void bc_api_handle(struct bc_api *api, struct bc_api_request *request);
+/* Works by these rules from now on. Takes a reference. */
+void bc_api_reconfigure(struct bc_api *api, struct bc_shop_config *config);
 /* No request waits for an order's final state any more: those that do are answered with what there
  * is. Calls done(ctx) once, now or later, when every request has been answered. */
 void bc_api_stop(struct bc_api *api, void (*done)(void *ctx), void *ctx);

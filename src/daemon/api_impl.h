@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the route table (api.c) and the handlers (api_*.c) share. */
+/* What the route table (api.c), the reading of requests (api_read.c) and the handlers (api_*.c)
+ * share. */
 #ifndef BC_DAEMON_API_IMPL_H
 #define BC_DAEMON_API_IMPL_H
 
@@ -31,6 +32,8 @@ struct call {
 	void *extra; /* the handler's own */
 };
 
+struct lane_order; /* what the operator ordered of a lane; api_lanes.c */
+
 struct bc_api {
 	struct bc_loop *loop;	      /* borrowed */
 	struct bc_shop *shop;	      /* borrowed */
@@ -39,8 +42,9 @@ struct bc_api {
 	void *ctx;
 	struct bc_desk desk;
 	struct call *waiting;
-	uint32_t calls; /* not answered yet */
-	bool stopping;	/* nobody may begin to wait */
+	struct lane_order *lane_orders; /* not obeyed yet, and their requests wait for it */
+	uint32_t calls;			/* not answered yet */
+	bool stopping;			/* nobody may begin to wait */
 	void (*stopped)(void *ctx);
 	void *stopped_ctx;
 	atomic_uint_fast32_t
@@ -66,15 +70,44 @@ bool call_number(struct call *call, const char *name, struct bc_str *ret); /* te
 bool call_query(struct call *call, const char *name,
 		struct bc_str *ret); /* decoded; absent = not there */
 bool call_query_duration(struct call *call, const char *name, uint64_t max_ms, uint64_t *ret_ms);
+bool call_query_flag(struct call *call, const char *name, bool *ret); /* 0 or 1; absent = 0 */
+/* state, since, until, lane, product, limit, cursor. limit 0 = not given; a state of any where none
+ * is named. What it points to is in the request's arena. */
 bool call_selector(struct call *call, struct bc_order_selector *ret);
 
-/* Copies the status of the lane of that order; false when there is none. */
-bool api_lane_of(struct bc_api *api, const struct bc_order *order, struct bc_lane_status *ret);
+/* The store on the call's behalf, on call->op but for its inputs. */
+void call_submit(struct call *call, enum bc_store_kind kind, void (*done)(struct bc_store_op *));
+/* Answers if op failed, and says whether. Answering ends the call, and op with it. */
+bool call_failed(struct call *call, const struct bc_store_op *op);
+
+/* Copies of all lanes' status, in the request's arena; none where nothing is handed back here.
+ * NULL: no memory. */
+struct bc_lane_status *call_lanes(struct call *call, size_t *ret_count);
+/* The status of the lane of that order, or NULL. */
+const struct bc_lane_status *call_lane_of(struct call *call, const struct bc_order *order);
+/* An array of lanes as GET /v1/lanes has them; NULL: no memory. */
+json_t *call_lanes_json(struct call *call, const struct bc_lane_count *counts, uint32_t count);
+/* Nobody waits for a lane any more. */
+void api_leave_lanes(struct bc_api *api);
+
+/* The whole shop at a glance, read from the store in one go: what /metrics and /v1/summary tell.
+ * Lives in the request's arena. */
+struct shop_view {
+	struct bc_store_counts counts;
+	const struct bc_lane_count *lanes;
+	const struct bc_return_count *returns;
+	uint32_t lane_count, return_count;
+	void (*seen)(struct call *call, const struct shop_view *view);
+};
+/* Calls seen, or answers the call itself when the store refuses. */
+void call_view(struct call *call, void (*seen)(struct call *call, const struct shop_view *view));
 
 /* Handlers. */
-route_handler post_click, delete_click; /* api_clicks.c */
-route_handler post_order, get_order, list_orders, retry_order, retry_orders,
-	cancel_order;					     /* api_orders.c */
-route_handler get_lanes, get_health, get_ready, get_metrics; /* api_system.c, metrics.c */
+route_handler post_click, delete_click;				/* api_clicks.c */
+route_handler post_order, get_order, retry_order, cancel_order; /* api_orders.c */
+route_handler list_orders, retry_orders;			/* api_select.c */
+route_handler get_lanes, pause_lane, resume_lane, probe_lane;	/* api_lanes.c */
+route_handler get_summary;					/* api_summary.c */
+route_handler get_health, get_ready, get_metrics;		/* api_system.c, metrics.c */
 
 #endif

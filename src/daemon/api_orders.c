@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Routes of orders: report (and wait for) one, tell one, list, retry, cancel. */
+/* Routes of one order: report it (and wait for it), tell its story, retry, cancel. Many at once:
+ * api_select.c. */
 #include <string.h>
 
 #include "base/err.h"
@@ -123,6 +124,7 @@ void bc_api_stop(struct bc_api *api, void (*done)(void *ctx), void *ctx)
 	api->stopped_ctx = ctx;
 	while (api->waiting)
 		read_waited_order(api->waiting);
+	api_leave_lanes(api);
 	api_check_stopped(api);
 }
 
@@ -182,78 +184,31 @@ void post_order(struct call *call)
 
 /* --- telling and changing ------------------------------------------------------------------- */
 
-static void submit(struct call *call, enum bc_store_kind kind, void (*done)(struct bc_store_op *))
-{
-	call->op.kind = kind;
-	call->op.done = done;
-	call->op.arena = call->request->arena;
-	bc_desk_submit(&call->api->desk, &call->op);
-}
-
-/* Answering ends the call, and op with it. */
+/* As call_failed, for one order. */
 static bool answered_error(struct call *call, const struct bc_store_op *op)
 {
-	bool failed = op->result != 0;
-	if (op->result == BC_ENOENT)
-		call_problem(
-			call, BC_PROBLEM_NOT_FOUND, "no such order was reported",
-			"check the number as the shop sends it; backchannel orders lists them");
-	else if (failed)
-		call_error(call, op->result, &op->err);
-	return failed;
+	if (op->result != BC_ENOENT)
+		return call_failed(call, op);
+	call_problem(call, BC_PROBLEM_NOT_FOUND, "no such order was reported",
+		     "check the number as the shop sends it; backchannel orders lists them");
+	return true;
 }
 
 static void story_read(struct bc_store_op *op)
 {
 	struct call *call = BC_CONTAINER(op, struct call, op);
-	struct bc_lane_status lane;
 	if (answered_error(call, op))
 		return;
 	const struct bc_order *order = &op->out.story.order;
-	bool has_lane = api_lane_of(call->api, order, &lane);
 	call_json(call, 200,
 		  bc_story_json(order, op->out.story.attempts, op->out.story.attempt_count,
-				has_lane ? &lane : NULL));
+				call_lane_of(call, order)));
 }
 
 void get_order(struct call *call)
 {
 	call->op.in.get_order.order = call->param;
-	submit(call, BC_STORE_GET_ORDER, story_read);
-}
-
-static json_t *list_json(const struct bc_store_op *op)
-{
-	char next[24];
-	json_t *list = json_array();
-	for (uint32_t i = 0; list && i < op->out.list.count; i++) {
-		if (json_array_append_new(list, bc_order_json(&op->out.list.orders[i]))) {
-			json_decref(list);
-			return NULL;
-		}
-	}
-	snprintf(next, sizeof(next), "%llu", (unsigned long long)op->out.list.next_before_row);
-	json_t *end = op->out.list.next_before_row ? json_string(next) : json_null();
-	return json_pack("{s:o, s:o}", "orders", list, "next", end);
-}
-
-static void orders_read(struct bc_store_op *op)
-{
-	struct call *call = BC_CONTAINER(op, struct call, op);
-	if (!answered_error(call, op))
-		call_json(call, 200, list_json(op));
-}
-
-void list_orders(struct call *call)
-{
-	if (call_selector(call, &call->op.in.list.select))
-		submit(call, BC_STORE_LIST_ORDERS, orders_read);
-}
-
-static void wake(struct call *call)
-{
-	if (call->api->delivery)
-		bc_delivery_wake(call->api->delivery);
+	call_submit(call, BC_STORE_GET_ORDER, story_read);
 }
 
 static void order_changed(struct bc_store_op *op)
@@ -261,22 +216,18 @@ static void order_changed(struct bc_store_op *op)
 	struct call *call = BC_CONTAINER(op, struct call, op);
 	if (answered_error(call, op))
 		return;
-	wake(call);
+	if (call->api->delivery)
+		bc_delivery_wake(call->api->delivery);
 	call_json(call, 200, bc_order_json(&op->out.changed.order));
-}
-
-static void fill_requeue(struct call *call)
-{
-	uint64_t now = bc_wall_ms(call->api->shop->clock);
-	call->op.in.requeue.now_ms = now;
-	call->op.in.requeue.deadline_ms = now + call->api->shop->config->retry.deadline_ms;
 }
 
 void retry_order(struct call *call)
 {
+	uint64_t now = bc_wall_ms(call->api->shop->clock);
 	call->op.in.requeue.order = call->param;
-	fill_requeue(call);
-	submit(call, BC_STORE_REQUEUE, order_changed);
+	call->op.in.requeue.now_ms = now;
+	call->op.in.requeue.deadline_ms = now + call->api->desk.config->retry.deadline_ms;
+	call_submit(call, BC_STORE_REQUEUE, order_changed);
 }
 
 void cancel_order(struct call *call)
@@ -284,37 +235,5 @@ void cancel_order(struct call *call)
 	call->op.in.cancel.order = call->param;
 	call->op.in.cancel.reason = BC_STR("withdrawn by the shop");
 	call->op.in.cancel.now_ms = bc_wall_ms(call->api->shop->clock);
-	submit(call, BC_STORE_CANCEL, order_changed);
-}
-
-static void orders_changed(struct bc_store_op *op)
-{
-	struct call *call = BC_CONTAINER(op, struct call, op);
-	if (answered_error(call, op))
-		return;
-	if (!op->in.requeue.select.count_only)
-		wake(call);
-	call_json(call, 200, json_pack("{s:I}", "count", (json_int_t)op->out.changed.count));
-}
-
-void retry_orders(struct call *call)
-{
-	struct bc_str dry;
-	struct bc_order_selector *select = &call->op.in.requeue.select;
-	if (!call_selector(call, select) || !call_query(call, "dry_run", &dry))
-		return;
-	if (select->state == BC_ORDER_STATE_ANY) {
-		call_problem(call, BC_PROBLEM_BAD_REQUEST, "parameter \"state\" is missing",
-			     "say which: state=rejected, expired, cancelled or pending");
-		return;
-	}
-	if (dry.ptr && !bc_str_eq(dry, "0") && !bc_str_eq(dry, "1")) {
-		call_problem(call, BC_PROBLEM_BAD_REQUEST,
-			     "parameter \"dry_run\" is neither 0 nor 1", "dry_run=1 only counts");
-		return;
-	}
-	select->limit = 0;
-	select->count_only = bc_str_eq(dry, "1");
-	fill_requeue(call);
-	submit(call, BC_STORE_REQUEUE, orders_changed);
+	call_submit(call, BC_STORE_CANCEL, order_changed);
 }

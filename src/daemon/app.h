@@ -4,6 +4,9 @@
  * `serve` opens all of it; the command line, when no daemon runs, opens it without a listener and
  * calls the API in process. Start-up is one table of stages (app.c): each opens one thing, and what
  * was opened is closed in reverse.
+ *
+ * SIGHUP reads the settings again and swaps them in one go, or says what is wrong and changes
+ * nothing; no connection, request or attempt is dropped for it (app_reload.c).
  */
 #ifndef BC_DAEMON_APP_H
 #define BC_DAEMON_APP_H
@@ -27,6 +30,10 @@ BC_MUST_CHECK int bc_app_open(struct bc_settings *settings, enum bc_app_mode mod
 			      struct bc_app **ret_app, struct bc_err *err);
 /* Where the API listens ("127.0.0.1:8787"); "" when it does not. */
 const char *bc_app_address(const struct bc_app *app);
+
+/* Where SIGHUP reads the settings again; without it, it changes nothing. source: borrowed until
+ * close. To be called before bc_app_run. */
+void bc_app_reload_from(struct bc_app *app, const struct bc_settings_source *source);
 
 /* Serves until SIGTERM or SIGINT has been obeyed: no new connection, every request answered, every
  * hand-back under way settled or, after the grace time, cut (it goes out again). A second signal

@@ -246,6 +246,12 @@ int bc_listener_create(struct bc_loop *loop, struct bc_api *api,
 	return 0;
 }
 
+void bc_listener_reconfigure(struct bc_listener *l, const struct bc_listener_options *options)
+{
+	l->hosts = options->hosts;
+	l->api_token = options->api_token;
+}
+
 const char *bc_listener_address(const struct bc_listener *l)
 {
 	return l->address;

@@ -14,8 +14,9 @@ struct bc_listener;
 
 struct bc_listener_options {
 	const char *listen;
-	char *const *hosts;		   /* further names, ended by NULL; may be NULL; borrowed */
-	const struct bc_secret *api_token; /* borrowed; NULL: none asked */
+	/* Both borrowed until the listener is destroyed or reconfigured. */
+	char *const *hosts;		   /* further names, ended by NULL; may be NULL */
+	const struct bc_secret *api_token; /* NULL: none asked */
 	uint64_t connections_max, body_max_bytes, head_timeout_ms;
 };
 
@@ -24,6 +25,9 @@ BC_MUST_CHECK int bc_listener_create(struct bc_loop *loop, struct bc_api *api,
 				     struct bc_listener **ret_listener, struct bc_err *err);
 const char *bc_listener_address(const struct bc_listener *l);
 size_t bc_listener_connections(const struct bc_listener *l);
+/* Hosts and API token as options say, from the next request on; connections stay. Its ceilings and
+ * its address are those of the start. */
+void bc_listener_reconfigure(struct bc_listener *l, const struct bc_listener_options *options);
 /* Takes no more; done(ctx) when the last connection is gone. */
 void bc_listener_close(struct bc_listener *l, uint64_t grace_ms, void (*done)(void *ctx),
 		       void *ctx);

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GET /metrics: Prometheus text. Counts of rows come from the store (two reads), the rest from
+ * GET /metrics: Prometheus text. Counts of rows come from the store (three reads), the rest from
  * counters. Families are written one after the other, each with its HELP and TYPE.
  */
 #include <string.h>
 
+#include "core/alerts.h"
+#include "core/return_rate.h"
 #include "daemon/api_impl.h"
 
-enum { METRICS_MAX_BYTES = 256 * 1024, LANES_MAX = 64 };
+enum { METRICS_MAX_BYTES = 1024 * 1024 };
 
 /* What one page is made of. */
 struct page {
 	struct bc_buf out;
 	bool failed;
 	struct call *call;
-	struct bc_store_counts counts;
-	const struct bc_store_op *lanes; /* result of BC_STORE_LANES */
-	struct bc_lane_status status[LANES_MAX];
+	const struct shop_view *view;
+	const struct bc_lane_status *status;
 	size_t status_count;
 };
 
@@ -55,7 +56,7 @@ static void add_intake(struct page *p)
 	for (int i = 0; i < BC_ORDER_STATES; i++)
 		add(p, "backchannel_conversions{state=\"%s\"} %llu\n",
 		    bc_order_state_name((enum bc_order_state)i),
-		    (unsigned long long)p->counts.orders[i]);
+		    (unsigned long long)p->view->counts.orders[i]);
 }
 
 static void add_oldest(struct page *p)
@@ -64,8 +65,8 @@ static void add_oldest(struct page *p)
 	char name[BC_LANE_NAME_BYTES];
 	family(p, "pending_oldest_seconds", "gauge",
 	       "Age of the oldest pending conversion, by lane.");
-	for (uint32_t i = 0; i < p->lanes->out.lanes.count; i++) {
-		const struct bc_lane_count *c = &p->lanes->out.lanes.lanes[i];
+	for (uint32_t i = 0; i < p->view->lane_count; i++) {
+		const struct bc_lane_count *c = &p->view->lanes[i];
 		uint64_t age = c->oldest_ms && now > c->oldest_ms ? now - c->oldest_ms : 0;
 		add(p, "backchannel_pending_oldest_seconds{lane=\"%s\"} %.3f\n",
 		    bc_lane_name(c->partner, c->product, name), (double)age / 1000);
@@ -85,6 +86,62 @@ static void add_lanes(struct page *p)
 		for (int s = 0; s < BC_LANE_STATES; s++)
 			add(p, "backchannel_lane_state{lane=\"%s\",state=\"%s\"} %d\n",
 			    p->status[i].name, bc_lane_state_name[s], (int)p->status[i].state == s);
+}
+
+static void add_transitions(struct page *p)
+{
+	uint64_t alerts[BC_ALERT_RESULTS];
+	family(p, "lane_transitions_total", "counter", "Times a lane entered a state.");
+	for (size_t i = 0; i < p->status_count; i++)
+		for (int s = 0; s < BC_LANE_STATES; s++)
+			add(p, "backchannel_lane_transitions_total{lane=\"%s\",to=\"%s\"} %llu\n",
+			    p->status[i].name, bc_lane_state_name[s],
+			    (unsigned long long)p->status[i].entered[s]);
+	bc_alerts_counts(p->call->api->shop->alerts, alerts);
+	family(p, "alerts_total", "counter", "Alerts to alert.url, by what came of them.");
+	for (int i = 0; i < BC_ALERT_RESULTS; i++)
+		add(p, "backchannel_alerts_total{result=\"%s\"} %llu\n", bc_alert_result_name[i],
+		    (unsigned long long)alerts[i]);
+}
+
+static bool same(struct bc_str a, struct bc_str b)
+{
+	return a.len == b.len && memcmp(a.ptr, b.ptr, a.len) == 0;
+}
+
+/* A label names a product at one partner. Where two partners have the same, it names both: a
+ * series must not stand twice. */
+static bool stands_above(const struct shop_view *view, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (same(view->returns[i].product, view->returns[n].product))
+			return true;
+	return false;
+}
+
+static void add_rate(struct page *p, struct bc_str product, int window)
+{
+	uint64_t orders = 0, delivered = 0;
+	for (uint32_t i = 0; i < p->view->return_count; i++) {
+		const struct bc_return_count *r = &p->view->returns[i];
+		if (!same(r->product, product))
+			continue;
+		orders += bc_return_orders(r, window);
+		delivered += r->orders[window][BC_ORDER_DELIVERED];
+	}
+	if (orders)
+		add(p, "backchannel_return_rate{product=\"%.*s\",window=\"%s\"} %.6g\n",
+		    (int)product.len, product.ptr, bc_window_name[window],
+		    (double)delivered / (double)orders);
+}
+
+static void add_returns(struct page *p)
+{
+	family(p, "return_rate", "gauge",
+	       "Delivered of all conversions reported in the window, 0 to 1.");
+	for (uint32_t i = 0; i < p->view->return_count; i++)
+		for (int w = 0; w < BC_WINDOWS && !stands_above(p->view, i); w++)
+			add_rate(p, p->view->returns[i].product, w);
 }
 
 static void add_durations(struct page *p)
@@ -139,66 +196,28 @@ static void add_store(struct page *p)
 	add(p, "backchannel_build_info{version=\"%s\"} 1\n", BC_VERSION);
 }
 
-static void render(struct call *call, struct bc_store_op *lanes)
+static void answer_metrics(struct call *call, const struct shop_view *view)
 {
-	struct page *page = call->extra;
-	page->lanes = lanes;
-	if (call->api->delivery)
-		page->status_count =
-			bc_delivery_lanes(call->api->delivery, page->status, LANES_MAX);
-	if (page->status_count > LANES_MAX)
-		page->status_count = LANES_MAX;
-	bc_buf_init(&page->out, METRICS_MAX_BYTES);
-	add_intake(page);
-	add_oldest(page);
-	add_lanes(page);
-	add_durations(page);
-	add_store(page);
-	/* Answering ends the request, and the page in its arena with it. */
-	struct bc_buf out = page->out;
-	if (page->failed)
+	struct page page = { .call = call, .view = view };
+	page.status = call_lanes(call, &page.status_count);
+	page.failed = !page.status;
+	bc_buf_init(&page.out, METRICS_MAX_BYTES);
+	add_intake(&page);
+	add_returns(&page);
+	add_oldest(&page);
+	add_lanes(&page);
+	add_transitions(&page);
+	add_durations(&page);
+	add_store(&page);
+	if (page.failed)
 		call_problem(call, BC_PROBLEM_BUSY, "no memory for the metrics", "try again");
 	else
 		call_text(call, 200, "text/plain; version=0.0.4; charset=utf-8",
-			  (struct bc_str){ out.data, out.len });
-	bc_buf_finish(&out);
-}
-
-static void lanes_read(struct bc_store_op *op)
-{
-	struct call *call = BC_CONTAINER(op, struct call, op);
-	if (op->result)
-		call_error(call, op->result, &op->err);
-	else
-		render(call, op);
-}
-
-static void counts_read(struct bc_store_op *op)
-{
-	struct call *call = BC_CONTAINER(op, struct call, op);
-	struct page *page = call->extra;
-	if (op->result) {
-		call_error(call, op->result, &op->err);
-		return;
-	}
-	page->counts = op->out.counts;
-	call->op = (struct bc_store_op){ .kind = BC_STORE_LANES,
-					 .done = lanes_read,
-					 .arena = call->request->arena };
-	bc_desk_submit(&call->api->desk, &call->op);
+			  (struct bc_str){ page.out.data, page.out.len });
+	bc_buf_finish(&page.out);
 }
 
 void get_metrics(struct call *call)
 {
-	struct page *page = bc_arena_alloc(call->request->arena, sizeof(*page));
-	if (!page) {
-		call_problem(call, BC_PROBLEM_BUSY, "no memory for the metrics", "try again");
-		return;
-	}
-	page->call = call;
-	call->extra = page;
-	call->op = (struct bc_store_op){ .kind = BC_STORE_COUNTS,
-					 .done = counts_read,
-					 .arena = call->request->arena };
-	bc_desk_submit(&call->api->desk, &call->op);
+	call_view(call, answer_metrics);
 }

@@ -2,8 +2,9 @@
 /* See problem.h. */
 #include "daemon/problem.h"
 
-#include <jansson.h>
 #include <string.h>
+
+#include "core/story.h"
 
 const char bc_problem_content_type[] = "application/problem+json";
 
@@ -50,17 +51,6 @@ enum bc_problem bc_problem_of(int code)
 	return BC_PROBLEM_INTERNAL;
 }
 
-/* What the detail quotes may be cut in a letter's middle, or never have been UTF-8: JSON takes
- * neither, and an answer without its reason helps nobody. */
-static json_t *plain_text(char *text)
-{
-	json_t *j = json_string(text);
-	for (char *c = text; !j && *c; c++)
-		if (*c & 0x80)
-			*c = '?';
-	return j ? j : json_string(text);
-}
-
 struct bc_str bc_problem_body(struct bc_arena *arena, enum bc_problem problem, int status,
 			      const char *detail, const char *hint)
 {
@@ -70,7 +60,7 @@ struct bc_str bc_problem_body(struct bc_arena *arena, enum bc_problem problem, i
 				     hint ? hint : "");
 	json_t *j = json_pack("{s:s, s:s, s:i, s:o}", "type", row->type, "title", row->title,
 			      "status", status ? status : row->status, "detail",
-			      text ? plain_text(text) : json_string(row->title));
+			      text ? bc_json_words(text) : json_string(row->title));
 	char *dump = j ? json_dumps(j, JSON_COMPACT) : NULL;
 	json_decref(j);
 	if (dump) {

@@ -19,6 +19,7 @@ static void slot_finish(struct bc_setting_slot *slot)
 		bc_wipe(slot->text, slot->len);
 	free(slot->text);
 	free(slot->where);
+	free(slot->hidden.where);
 	*slot = (struct bc_setting_slot){ 0 };
 }
 
@@ -84,14 +85,40 @@ static int refuse_second(struct bc_settings_loader *l, const struct bc_setting_t
 	return bc_settings_report_add(l->report, BC_SETTINGS_ERROR, "", &problem);
 }
 
+static bool slot_has(const struct bc_setting_slot *slot, struct bc_str text)
+{
+	return slot->level != BC_LEVEL_NONE && slot->len == text.len &&
+	       memcmp(slot->text, text.ptr, text.len) == 0;
+}
+
+/* FNV-1a, 64 bits. */
+static uint64_t hash_of(struct bc_str text)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < text.len; i++)
+		hash = (hash ^ (unsigned char)text.ptr[i]) * 0x100000001b3;
+	return hash;
+}
+
+static int hide(struct bc_setting_hidden *hidden, struct bc_str text, const char *where)
+{
+	hidden->where = bc_str_dup(bc_str_of(where));
+	hidden->hash = hash_of(text);
+	return hidden->where ? 0 : BC_ENOMEM;
+}
+
 static int slot_fill(struct bc_setting_slot *slot, enum bc_setting_level level, struct bc_str text,
 		     const char *where)
 {
 	struct bc_setting_slot fresh = { .level = level, .len = text.len };
+	int rc = 0;
 
 	fresh.text = bc_str_dup(text);
 	fresh.where = bc_str_dup(bc_str_of(where));
-	if (!fresh.text || !fresh.where) {
+	if (slot->level != BC_LEVEL_NONE && !slot_has(slot, text))
+		rc = hide(&fresh.hidden, (struct bc_str){ slot->text, slot->len }, slot->where);
+	if (rc || !fresh.text || !fresh.where) {
 		slot_finish(&fresh);
 		return BC_ENOMEM;
 	}
@@ -105,11 +132,12 @@ static int merge(struct bc_settings_loader *l, const struct bc_setting_target *t
 {
 	struct bc_setting_slot *slot = target->slot;
 
-	if (slot->level == level) {
-		if (slot->len == text.len && memcmp(slot->text, text.ptr, text.len) == 0)
-			return 0;
-		return refuse_second(l, target, where);
-	}
+	if (slot->level > level)
+		return slot->hidden.where || slot_has(slot, text)
+			       ? 0
+			       : hide(&slot->hidden, text, where);
+	if (slot->level == level)
+		return slot_has(slot, text) ? 0 : refuse_second(l, target, where);
 	return slot_fill(slot, level, text, where);
 }
 
@@ -132,9 +160,10 @@ static struct bc_str without_line_ends(const struct bc_buf *buf)
 	return text;
 }
 
-/* The contents of a secret's file. 0 with *ret_text in buf, 1: reported as an error, BC_ENOMEM. */
+/* The contents of a secret's file. 0 with *ret_text in buf; 1: it cannot serve, which is reported
+ * unless it is hidden by a higher place; BC_ENOMEM. */
 static int read_secret(struct bc_settings_loader *l, const struct bc_setting_target *target,
-		       struct bc_str path, const char *where, struct bc_buf *buf,
+		       struct bc_str path, bool hidden, const char *where, struct bc_buf *buf,
 		       struct bc_str *ret_text)
 {
 	bc_autofree char *given = bc_str_dup(path);
@@ -154,10 +183,11 @@ static int read_secret(struct bc_settings_loader *l, const struct bc_setting_tar
 		bc_err_hint(&problem, "write the value of \"%s\" to it", target_name(target));
 	}
 	if (rc) {
-		rc = bc_settings_report_add(l->report, BC_SETTINGS_ERROR, where, &problem);
+		rc = hidden ? 0
+			    : bc_settings_report_add(l->report, BC_SETTINGS_ERROR, where, &problem);
 		return rc ? rc : 1;
 	}
-	return l->lint && (st.st_mode & S_IROTH) ? warn_readable(l, full) : 0;
+	return l->lint && !hidden && (st.st_mode & S_IROTH) ? warn_readable(l, full) : 0;
 }
 
 static int offer_file(struct bc_settings_loader *l, const struct bc_setting_target *target,
@@ -168,7 +198,7 @@ static int offer_file(struct bc_settings_loader *l, const struct bc_setting_targ
 	int rc;
 
 	bc_buf_init(&buf, BC_SECRET_FILE_MAX + 1);
-	rc = read_secret(l, target, path, where, &buf, &text);
+	rc = read_secret(l, target, path, target->slot->level > level, where, &buf, &text);
 	if (!rc)
 		rc = merge(l, target, level, text, where);
 	bc_buf_finish(&buf);
@@ -180,11 +210,12 @@ int bc_settings_offer(struct bc_settings_loader *l, const struct bc_setting_targ
 {
 	int rc = 0;
 
-	if (text.len == 0 || target->slot->level > level)
+	if (text.len == 0)
 		return 0;
 	if (target->via_file)
 		return offer_file(l, target, level, text, where);
-	if (l->readable_file && target->row && target->row->type == &bc_setting_secret) {
+	if (l->readable_file && target->slot->level <= level && target->row &&
+	    target->row->type == &bc_setting_secret) {
 		rc = warn_readable(l, l->readable_file);
 		l->readable_file = NULL;
 	}

@@ -83,6 +83,10 @@ struct bc_settings {
 	uint64_t lane_probe_ms;
 	uint64_t lane_lease_ms;
 
+	struct bc_secret *alert_url; /* NULL: no alerts */
+	uint64_t alert_return_rate;  /* percent; 0: off */
+	uint64_t alert_return_rate_orders;
+
 	/* As written; what the daemon uses are products[0], token_pattern, log_level above. */
 	char *sovendus_product_id;
 	struct bc_secret *sovendus_api_key;
@@ -119,6 +123,7 @@ struct bc_settings_source {
 	char *const *environment;  /* as environ; NULL: none, and then no .env either */
 	const char *cwd;	   /* where .env and ./backchannel.conf are; NULL: "." */
 	const char *fallback_path; /* NULL: /etc/backchannel/backchannel.conf */
+	bool again;		   /* a reload: a settings file that is a pipe has been read */
 };
 
 /*
@@ -144,13 +149,37 @@ BC_MUST_CHECK int bc_settings_check_startable(const struct bc_settings *s,
 					      struct bc_settings_report *report,
 					      struct bc_err *err);
 
-/*
- * After a reload: a warning for each setting that differs and takes effect only at a restart.
- * 0 or BC_ENOMEM.
+/* --- reload (settings_reload.c): each 0 or BC_ENOMEM -------------------------------------------
  */
+
+/* May a daemon that was started with before go on with after? As bc_settings_check_startable, and
+ * refuses to take the token off a listener that stays until a restart. Also BC_EINVAL. */
+BC_MUST_CHECK int bc_settings_check_reload(const struct bc_settings *before,
+					   const struct bc_settings *after,
+					   struct bc_settings_report *report, struct bc_err *err);
+
+/* A warning for each setting that differs and takes effect only at a restart. before: the snapshot
+ * that the daemon was started with. */
 BC_MUST_CHECK int bc_settings_restart_needed(const struct bc_settings *before,
 					     const struct bc_settings *after,
 					     struct bc_settings_report *report);
+
+/* A warning for each value that was changed where a higher place hides it: in a file, while the
+ * environment of this process says otherwise. */
+BC_MUST_CHECK int bc_settings_hidden(const struct bc_settings *before,
+				     const struct bc_settings *after,
+				     struct bc_settings_report *report);
+
+/* Names of what a daemon does differently by after, parted by ", "; nothing if nothing. Of secrets
+ * the name alone, of product keys with both fingerprints: "click.ttl, product.hats added,
+ * sovendus.api_key (0a1b2c3d to 4e5f6071)". Also BC_ETOOBIG: out is full. */
+BC_MUST_CHECK int bc_settings_changes(const struct bc_settings *before,
+				      const struct bc_settings *after, struct bc_buf *out);
+
+/* Calls visit for each secret that is set, product keys included, until it returns other than 0;
+ * returns that, or 0. */
+int bc_settings_each_secret(const struct bc_settings *s,
+			    int (*visit)(void *ctx, struct bc_secret *secret), void *ctx);
 
 /*
  * `config lint`: as loading, but wrong names are errors and what is merely unwise (a secret that

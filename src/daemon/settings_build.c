@@ -39,11 +39,13 @@ static void free_products(struct owner *o)
 			bc_product_rows[k].type->free(
 				field_of(&o->s.products[i], &bc_product_rows[k]));
 			free(o->origins.products[i][k]);
+			free(o->origins.hidden_products[i][k].where);
 		}
 		free(o->s.products[i].label);
 	}
 	free(o->s.products);
 	free(o->origins.products);
+	free(o->origins.hidden_products);
 }
 
 static void owner_destroy(struct owner *o)
@@ -55,8 +57,11 @@ static void owner_destroy(struct owner *o)
 		bc_setting_rows[i].type->free(field_of(&o->s, &bc_setting_rows[i]));
 		if (o->origins.rows)
 			free(o->origins.rows[i]);
+		if (o->origins.hidden_rows)
+			free(o->origins.hidden_rows[i].where);
 	}
 	free(o->origins.rows);
+	free(o->origins.hidden_rows);
 	bc_token_pattern_destroy(o->s.token_pattern);
 	free(o);
 }
@@ -70,8 +75,11 @@ static struct owner *owner_create(size_t products)
 	atomic_init(&o->refs, 1);
 	o->origins.rows = calloc(bc_setting_row_count, sizeof(*o->origins.rows));
 	o->origins.products = calloc(products, sizeof(*o->origins.products));
+	o->origins.hidden_rows = calloc(bc_setting_row_count, sizeof(*o->origins.hidden_rows));
+	o->origins.hidden_products = calloc(products, sizeof(*o->origins.hidden_products));
 	o->s.products = calloc(products, sizeof(*o->s.products));
-	if (o->origins.rows && o->origins.products && o->s.products)
+	if (o->origins.rows && o->origins.products && o->origins.hidden_rows &&
+	    o->origins.hidden_products && o->s.products)
 		return o;
 	owner_destroy(o);
 	return NULL;
@@ -112,16 +120,19 @@ static int report_value(struct bc_settings_loader *l, const struct bc_setting_ro
 	return bc_settings_report_add(l->report, BC_SETTINGS_ERROR, where, &problem);
 }
 
-/* Reads slot or default into the field; a fault is reported and leaves the field unset. */
+/* Reads slot or default into the field; a fault is reported and leaves the field unset. Takes what
+ * the slot hides. */
 static int build_field(struct bc_settings_loader *l, const struct bc_setting_row *row,
-		       const char *name, const struct bc_setting_slot *slot, void *base,
-		       char **ret_origin)
+		       const char *name, struct bc_setting_slot *slot, void *base,
+		       char **ret_origin, struct bc_setting_hidden *ret_hidden)
 {
 	bool given = slot->level != BC_LEVEL_NONE;
 	struct bc_str text = given ? (struct bc_str){ slot->text, slot->len } : bc_str_of(row->def);
 	struct bc_err why = { 0 };
 	int rc;
 
+	*ret_hidden = slot->hidden;
+	slot->hidden = (struct bc_setting_hidden){ 0 };
 	*ret_origin = bc_str_dup(bc_str_of(given ? slot->where : "default"));
 	if (!*ret_origin)
 		return BC_ENOMEM;
@@ -139,7 +150,7 @@ static int build_fields(struct bc_settings_loader *l, struct owner *o)
 
 	for (size_t i = 0; !rc && i < bc_setting_row_count; i++)
 		rc = build_field(l, &bc_setting_rows[i], bc_setting_rows[i].name, &l->slots[i],
-				 &o->s, &o->origins.rows[i]);
+				 &o->s, &o->origins.rows[i], &o->origins.hidden_rows[i]);
 	return rc;
 }
 
@@ -318,7 +329,7 @@ static int build_default_product(struct owner *o)
 }
 
 static int build_product(struct bc_settings_loader *l, struct owner *o,
-			 const struct bc_product_slots *slots)
+			 struct bc_product_slots *slots)
 {
 	size_t at = o->s.product_count++;
 	struct bc_settings_product *p = &o->s.products[at];
@@ -328,7 +339,7 @@ static int build_product(struct bc_settings_loader *l, struct owner *o,
 	for (size_t i = 0; !rc && i < BC_PRODUCT_ROWS; i++) {
 		bc_setting_product_name(p->label, &bc_product_rows[i], name);
 		rc = build_field(l, &bc_product_rows[i], name, &slots->slots[i], p,
-				 &o->origins.products[at][i]);
+				 &o->origins.products[at][i], &o->origins.hidden_products[at][i]);
 	}
 	return rc;
 }

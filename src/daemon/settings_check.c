@@ -204,15 +204,10 @@ static int check_bare(CURLU *url, struct bc_err *err)
 	return 0;
 }
 
-static int check_http(struct bc_str text, bool plain_anywhere, struct bc_err *err)
+static int check_scheme(CURLU *url, bool plain_anywhere, struct bc_err *err)
 {
-	BC_CLEANUP(free_url) CURLU *url = NULL;
-	int rc = parse_url(text, &url, err);
-
-	if (!rc)
-		rc = check_bare(url, err);
-	if (rc || part_is(url, CURLUPART_SCHEME, "https"))
-		return rc;
+	if (part_is(url, CURLUPART_SCHEME, "https"))
+		return 0;
 	if (!part_is(url, CURLUPART_SCHEME, "http"))
 		return refuse(err, "is not https", "write https:// in front");
 	if (!plain_anywhere && !host_is_loopback(url))
@@ -220,6 +215,16 @@ static int check_http(struct bc_str text, bool plain_anywhere, struct bc_err *er
 			err, "is not https, and its host is not this machine",
 			"write https://; http is for loopback only, since the key is sent to it");
 	return 0;
+}
+
+static int check_http(struct bc_str text, bool plain_anywhere, struct bc_err *err)
+{
+	BC_CLEANUP(free_url) CURLU *url = NULL;
+	int rc = parse_url(text, &url, err);
+
+	if (!rc)
+		rc = check_bare(url, err);
+	return rc ? rc : check_scheme(url, plain_anywhere, err);
 }
 
 int bc_setting_check_base_url(struct bc_str text, struct bc_err *err)
@@ -248,6 +253,15 @@ int bc_setting_check_proxy(struct bc_str text, struct bc_err *err)
 	return rc ? rc
 		  : refuse(err, "is no proxy that can be used",
 			   "write http://, https://, socks5:// or socks5h:// in front");
+}
+
+/* Anything may stand in it, keys first of all: the words about it never quote it. */
+int bc_setting_check_secret_url(struct bc_str text, struct bc_err *err)
+{
+	BC_CLEANUP(free_url) CURLU *url = NULL;
+	int rc = parse_url(text, &url, err);
+
+	return rc ? rc : check_scheme(url, false, err);
 }
 
 /* --- names ----------------------------------------------------------------------------------- */
@@ -291,13 +305,22 @@ int bc_setting_check_landing(struct bc_str text, struct bc_err *err)
 
 int bc_setting_check_store(struct bc_str text, struct bc_err *err)
 {
-	struct bc_str rest = text, scheme = bc_str_split(&rest, ':');
+	bc_autofree char *url = bc_str_dup(text);
+	struct bc_err why = { 0 };
+	const char *rest;
 
-	for (size_t i = 0; rest.ptr && bc_engines[i]; i++)
-		if (bc_str_eq(scheme, bc_engines[i]->name))
-			return 0;
-	return refuse(err, "names no store engine of this program",
-		      "write sqlite:PATH, such as sqlite:/var/lib/backchannel/backchannel.db");
+	if (!url)
+		return bc_err_nomem(err);
+	const struct bc_engine *engine = bc_engine_find(url, &rest);
+	if (!engine)
+		return refuse(
+			err, "names no store engine of this program",
+			"write sqlite:PATH, such as sqlite:/var/lib/backchannel/backchannel.db");
+	if (!engine->check || !engine->check(rest, &why))
+		return 0;
+	bc_err_set(err, BC_EINVAL, "is none that its engine takes: %s", why.text);
+	bc_err_hint(err, "%s", why.hint);
+	return BC_EINVAL;
 }
 
 int bc_setting_check_log(struct bc_str text, struct bc_err *err)

@@ -49,11 +49,11 @@ const struct bc_setting_prose bc_setting_prose[] = {
 	  "`sovendus.api_key`, needs no setting at all. No secret is ever shown, logged or stored; "
 	  "`config show` says `set` or `missing`." },
 	{ "Reload",
-	  "SIGHUP reads the files again and checks everything before anything changes; if there is "
-	  "an error, "
-	  "the old settings stay in force and the log says why. The environment of a running "
-	  "process cannot "
-	  "change: what is set there needs a restart, and so do the settings marked *restart*." },
+	  "SIGHUP reads the files again, those of secrets too, and checks everything before "
+	  "anything changes; if there is an error, the old settings stay in force and the log says "
+	  "why. No connection is dropped, and a parked lane whose key changed is tried at once. "
+	  "The environment of a running process cannot change: what is set there needs a restart, "
+	  "and so do the settings marked *restart*; the log names those that wait for one." },
 };
 const size_t bc_setting_prose_count = BC_COUNT(bc_setting_prose);
 

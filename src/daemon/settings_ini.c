@@ -235,7 +235,8 @@ static int try_file(struct bc_settings_loader *l, const struct candidate *c)
 	if (!full)
 		return BC_ENOMEM;
 	bc_buf_init(&text, BC_SETTINGS_FILE_MAX + 1);
-	rc = bc_settings_read_file(full, BC_SETTINGS_FILE_MAX, false, &text, &st, &problem);
+	rc = bc_settings_read_file(full, BC_SETTINGS_FILE_MAX, l->source->again, &text, &st,
+				   &problem);
 	if (!rc)
 		rc = parse_file(l, c, &text, &st);
 	else if (rc != BC_ENOMEM && (rc != BC_ENOENT || c->named))

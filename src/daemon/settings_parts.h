@@ -44,7 +44,11 @@ extern const struct bc_setting_type bc_setting_secret;
 
 bool bc_setting_is_utf8(struct bc_str s);
 
-enum { BC_SETTING_RESTART = 1 }; /* takes effect at a restart only */
+enum {
+	BC_SETTING_RESTART = 1, /* takes effect at a restart only */
+	BC_SETTING_CLIENT = 2,	/* the command line's; a daemon does not look at it */
+	BC_SETTING_KEY = 4	/* a product's key: its fingerprint may be told */
+};
 
 struct bc_setting_row {
 	const char *name; /* "click.ttl"; of a product's row only the last part */
@@ -103,6 +107,7 @@ BC_MUST_CHECK int bc_setting_add_default(const struct bc_setting_row *row, struc
 
 int bc_setting_check_base_url(struct bc_str text, struct bc_err *err);
 int bc_setting_check_url(struct bc_str text, struct bc_err *err);
+int bc_setting_check_secret_url(struct bc_str text, struct bc_err *err);
 int bc_setting_check_proxy(struct bc_str text, struct bc_err *err);
 int bc_setting_check_param(struct bc_str text, struct bc_err *err);
 int bc_setting_check_product_id(struct bc_str text, struct bc_err *err);
@@ -119,12 +124,20 @@ bool bc_setting_split_listen(struct bc_str text, struct bc_str *ret_host, struct
 
 enum bc_setting_level { BC_LEVEL_NONE, BC_LEVEL_FILE, BC_LEVEL_DOTENV, BC_LEVEL_ENVIRONMENT };
 
+/* A value that a higher place hides: the highest of them, if it differs from what is in force. Kept
+ * as a hash alone, since it may be a secret: all that is asked is whether it changed. */
+struct bc_setting_hidden {
+	char *where; /* owned; NULL: none */
+	uint64_t hash;
+};
+
 /* What is known of one setting so far. */
 struct bc_setting_slot {
 	enum bc_setting_level level; /* NONE: only the default */
 	char *text;		     /* owned, wiped when freed; may hold a secret */
 	size_t len;
 	char *where; /* owned */
+	struct bc_setting_hidden hidden;
 };
 
 struct bc_product_slots {
@@ -218,6 +231,8 @@ BC_MUST_CHECK int bc_setting_find_env(struct bc_settings_loader *l, struct bc_st
 struct bc_settings_origins {
 	char **rows;			    /* where each row's value came from; "default" */
 	char *(*products)[BC_PRODUCT_ROWS]; /* the same for settings->products */
+	struct bc_setting_hidden *hidden_rows;
+	struct bc_setting_hidden (*hidden_products)[BC_PRODUCT_ROWS];
 };
 /* Adds errors to the report; *ret_settings is set only when there is none. 0 or BC_ENOMEM. */
 BC_MUST_CHECK int bc_settings_build(struct bc_settings_loader *l,

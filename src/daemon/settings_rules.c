@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What settings must keep towards each other, whether a daemon could start with them, and what a
- * reload cannot change. The bounds of a single setting are in its row.
+ * What settings must keep towards each other, and whether a daemon could start with them. The
+ * bounds of a single setting are in its row.
  */
 #include "daemon/settings_parts.h"
 
@@ -178,28 +178,4 @@ int bc_settings_check_startable(const struct bc_settings *s, struct bc_settings_
 	bc_err_set(err, first.code, "%s", first.text);
 	bc_err_hint(err, "%s", first.hint);
 	return first.code;
-}
-
-/* --- reload ---------------------------------------------------------------------------------- */
-
-int bc_settings_restart_needed(const struct bc_settings *before, const struct bc_settings *after,
-			       struct bc_settings_report *report)
-{
-	int rc = 0;
-
-	for (size_t i = 0; !rc && i < bc_setting_row_count; i++) {
-		const struct bc_setting_row *row = &bc_setting_rows[i];
-		struct bc_err problem = { 0 };
-
-		if (!(row->flags & BC_SETTING_RESTART) ||
-		    row->type->equal((const char *)before + row->offset,
-				     (const char *)after + row->offset))
-			continue;
-		bc_err_set(&problem, BC_ESTATE,
-			   "\"%s\" has changed, but stays as it was until a restart", row->name);
-		bc_err_hint(&problem, "restart backchannel to use the new value");
-		rc = bc_settings_report_add(report, BC_SETTINGS_WARNING,
-					    bc_settings_origins_of(after)->rows[i], &problem);
-	}
-	return rc;
 }

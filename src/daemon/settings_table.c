@@ -39,6 +39,7 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .type = &bc_setting_text,
 	  FIELD(url),
 	  .def_docs = "where `listen` says",
+	  .flags = BC_SETTING_CLIENT,
 	  .check = bc_setting_check_url,
 	  .allowed = "`http://`, `https://` or `unix:PATH`",
 	  .help = "Where the command line finds a running daemon." },
@@ -85,6 +86,7 @@ const struct bc_setting_row bc_setting_rows[] = {
 	{ .name = "sovendus.api_key",
 	  .type = &bc_setting_secret,
 	  FIELD(sovendus_api_key),
+	  .flags = BC_SETTING_KEY,
 	  .alias = "SOVENDUS_API_KEY",
 	  .help = "API key that came with the product ID." },
 	{ .name = "sovendus.base_url",
@@ -239,10 +241,11 @@ const struct bc_setting_row bc_setting_rows[] = {
 	{ .name = "delivery.proxy",
 	  .type = &bc_setting_text,
 	  FIELD(delivery_proxy),
+	  .flags = BC_SETTING_RESTART,
 	  .check = bc_setting_check_proxy,
 	  .allowed = "`http://host:port`, `https://`, `socks5://` or `socks5h://`, without a user",
-	  .help = "Proxy for requests to the partner. `http_proxy` and its like are not "
-		  "honoured." },
+	  .help = "Proxy for requests to the partner and for alerts. `http_proxy` and its like "
+		  "are not honoured." },
 
 	{ .name = "lane.concurrency",
 	  .type = &bc_setting_count,
@@ -267,6 +270,31 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .help = "How long an attempt owns its conversion; after that another one may be made. "
 		  "Longer "
 		  "than `delivery.timeout`." },
+
+	{ .name = "alert.url",
+	  .type = &bc_setting_secret,
+	  FIELD(alert_url),
+	  .max = 2048,
+	  .check = bc_setting_check_secret_url,
+	  .allowed = "an https URL, http only on loopback; a secret, since such URLs hold keys",
+	  .help = "Where alerts are sent: one small JSON POST each time that a lane stops, or goes "
+		  "on, or the return rate falls below `alert.return_rate`. Its `text` is what chat "
+		  "webhooks show." },
+	{ .name = "alert.return_rate",
+	  .type = &bc_setting_count,
+	  FIELD(alert_return_rate),
+	  .def = "0",
+	  .max = 100,
+	  .help = "Alert when less than so many percent of the orders with a click of the last 24 "
+		  "hours were handed back, product by product; `0` is never." },
+	{ .name = "alert.return_rate_orders",
+	  .type = &bc_setting_count,
+	  FIELD(alert_return_rate_orders),
+	  .def = "20",
+	  .min = 1,
+	  .max = 1000000,
+	  .help = "A product with fewer orders with a click in the last 24 hours has no return "
+		  "rate worth an alert." },
 };
 const size_t bc_setting_row_count = BC_COUNT(bc_setting_rows);
 
@@ -288,6 +316,7 @@ const struct bc_setting_row bc_product_rows[BC_PRODUCT_ROWS] = {
 	[BC_PRODUCT_KEY] = { .name = "key",
 			     .type = &bc_setting_secret,
 			     PART(key),
+			     .flags = BC_SETTING_KEY,
 			     .help = "API key of this campaign. Required." },
 	[BC_PRODUCT_LANDING] = { .name = "landing",
 				 .type = &bc_setting_text,
@@ -320,6 +349,7 @@ const struct bc_setting_group bc_setting_groups[] = {
 	  "raised to what the partner's Retry-After asks, up to 2 hours." },
 	{ "delivery", "Requests to the partner", "One attempt is one HTTP request." },
 	{ "lane", "Lanes", "A lane is the queue of one product at one partner." },
+	{ "alert", "Alerts", "What somebody should know though nobody asked." },
 };
 const size_t bc_setting_group_count = BC_COUNT(bc_setting_groups);
 

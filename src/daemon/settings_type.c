@@ -346,6 +346,8 @@ static int secret_parse(const struct bc_setting_row *row, struct bc_str text, vo
 	int rc = check_text(row, text, err);
 	struct bc_secret *secret;
 
+	if (!rc && row->check)
+		rc = row->check(text, err);
 	if (rc)
 		return rc;
 	secret = bc_secret_create(text.ptr, text.len);

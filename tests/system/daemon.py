@@ -25,7 +25,7 @@ STOP_SECONDS = 20
 
 # What a process needs, and nothing that could be a setting.
 PASSED_ON = ("PATH", "LANG", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS",
-             "LD_PRELOAD")
+             "TSAN_OPTIONS", "LD_PRELOAD")
 
 
 def binary():
@@ -35,7 +35,8 @@ def binary():
 @functools.cache
 def is_sanitized():
     """Memory is kept for the sanitizer then, and core dumps and the like are not switched off."""
-    return b"__asan_init" in pathlib.Path(binary()).read_bytes()
+    program = pathlib.Path(binary()).read_bytes()
+    return b"__asan_init" in program or b"__tsan_init" in program
 
 
 def clean_environment(home, **settings):
@@ -185,6 +186,17 @@ class Daemon:
         path = "/v1/orders" + (f"?wait={wait}" if wait else "")
         return self.post(path, {"order": order, **fields})
 
+    def pour_orders(self, orders, seconds=60):
+        """Reports many orders at once, each a dict; all of them have to be accepted."""
+        def requests():
+            for fields in orders:
+                body = json.dumps(fields).encode()
+                yield (f"POST /v1/orders HTTP/1.1\r\nHost: {self.address}\r\nContent-Type: application/json"
+                       f"\r\nContent-Length: {len(body)}\r\n\r\n").encode() + body
+        statuses = wire.pour(self.address, requests(), seconds=seconds)
+        assert set(statuses) <= {202}, statuses
+        return statuses[202]
+
     def story(self, order):
         answer = self.get(f"/v1/orders/{order}")
         assert answer.status == 200, answer
@@ -249,6 +261,15 @@ class Daemon:
         env = clean_environment(self.folder, **{**self.settings, "BACKCHANNEL_URL": url,
                                                 "BACKCHANNEL_LOG": "info,text", **settings})
         return run(arguments, env, self.work, stdin, timeout)
+
+
+def note(line):
+    """For ./check, which shows the notes of its tests; and for whoever runs a test alone."""
+    print(line)
+    notes = os.environ.get("BACKCHANNEL_CHECK_NOTES")
+    if notes:
+        with open(notes, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
 
 
 def until(moment):

@@ -116,7 +116,7 @@ def test_a_second_signal_ends_it_at_once_and_loses_nothing(daemons, partner, uni
 def test_sighup_does_not_end_it(daemons):
     shop = daemons()
     shop.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: shop.events("settings.kept"))
+    wait_for(lambda: shop.events("settings.reloaded"))
     assert shop.get("/healthz").status == 200
 
 

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """HTTP for the system tests: whole requests for what is ordinary, raw sockets for what no client
 library would send. Neither follows redirects, honours proxies or repeats anything by itself."""
+import collections
 import http.client
+import itertools
 import json
+import selectors
 import socket
 import struct
 
@@ -169,3 +172,50 @@ def exchange(address, data, seconds=10.0):
     """Sends bytes, reads until the other side closes; the peer, closed."""
     with Peer(address, seconds) as peer:
         return peer.send(data).read()
+
+
+class _Poured:
+    """One connection of pour: so many requests ahead of their answers."""
+
+    def __init__(self, address, window, seconds):
+        self.socket = socket.create_connection(split_address(address), timeout=seconds)
+        self.rest, self.ahead, self.window = b"", 0, window
+
+    def fill(self, waiting):
+        batch = list(itertools.islice(waiting, self.window - self.ahead))
+        self.ahead += len(batch)
+        self.socket.sendall(b"".join(batch))
+        return self.ahead > 0
+
+    def answers(self):
+        data = self.socket.recv(1 << 16)
+        assert data, "the connection was closed under way"
+        self.rest += data
+        while self.rest:
+            answer, self.rest = take_answer(self.rest)
+            if answer is None:
+                break
+            self.ahead -= 1
+            yield answer
+
+
+def pour(address, requests, connections=48, window=8, seconds=60):
+    """Sends whole requests (bytes) as fast as they are answered, a few ahead on each of many
+    connections; {status: how many}."""
+    waiting, counts = iter(requests), collections.Counter()
+    with selectors.DefaultSelector() as selector:
+        for _ in range(connections):
+            one = _Poured(address, window, seconds)
+            if one.fill(waiting):
+                selector.register(one.socket, selectors.EVENT_READ, one)
+            else:
+                one.socket.close()
+        while selector.get_map():
+            ready = selector.select(seconds)
+            assert ready, f"no answer within {seconds} s"
+            for one in [key.data for key, _ in ready]:
+                counts.update(answer.status for answer in one.answers())
+                if not one.fill(waiting):
+                    selector.unregister(one.socket)
+                    one.socket.close()
+    return counts

@@ -138,8 +138,10 @@ static void a_lease_that_the_store_refuses_is_tried_again(void **state)
 static void leases_of_a_dead_process_go_out_at_the_start(void **state)
 {
 	(void)state;
-	set_faults("hang first=3");
 	start();
+	report("first", "token-first");
+	await_state("first", "delivered"); /* before that one leaves at a time */
+	set_faults("hang first=3");
 	for (int i = 0; i < 3; i++) {
 		char order[8], token[16];
 		snprintf(order, sizeof(order), "o%d", i);
@@ -280,6 +282,8 @@ static void a_lane_that_hangs_with_more_waiting_leaves_the_store_alone(void **st
 {
 	(void)state;
 	start();
+	report_as("first", "token-first", "second");
+	await_state("first", "delivered"); /* before that one leaves at a time */
 	set_faults("hang product=Q");
 	for (int i = 0; i < 20; i++) {
 		char order[8], token[16];

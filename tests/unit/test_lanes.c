@@ -221,6 +221,9 @@ static void no_more_than_its_concurrency_is_under_way_in_a_lane(void **state)
 	(void)state;
 	rig.config.concurrency = 2;
 	start();
+	report("first", "token-first");
+	await_state("first", "delivered"); /* before that one leaves at a time */
+	json_decref(ask_sandbox("DELETE", "/_sandbox/counts", NULL));
 	set_faults("hang for=200ms, delay=1ms");
 	for (int i = 0; i < 6; i++) {
 		char order[8], token[16];

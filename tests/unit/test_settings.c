@@ -40,6 +40,9 @@ static void defaults_are_those_of_the_contract(void **state)
 	assert_int_equal(f->s->lane_concurrency, 8);
 	assert_int_equal(f->s->lane_probe_ms, 900000);
 	assert_int_equal(f->s->lane_lease_ms, 90000);
+	assert_null(f->s->alert_url);
+	assert_int_equal(f->s->alert_return_rate, 0);
+	assert_int_equal(f->s->alert_return_rate_orders, 20);
 }
 
 /* --- three places ---------------------------------------------------------------------------- */
@@ -62,6 +65,7 @@ static const char *sample_of(const struct bc_setting_row *row, char text[24])
 		{ "http.hosts", "shop.example,api:8787" },
 		{ "delivery.timeout", "20s" },
 		{ "delivery.proxy", "socks5h://10.0.0.1:1080" },
+		{ "alert.url", "https://chat.example/hook?key=canary" },
 	};
 
 	for (size_t i = 0; i < BC_COUNT(samples); i++)
@@ -333,29 +337,6 @@ static void a_snapshot_lives_until_its_last_holder_lets_go(void **state)
 	bc_settings_unref(NULL);
 }
 
-static void a_reload_names_what_needs_a_restart(void **state)
-{
-	struct fixture *f = *state;
-	struct bc_settings *before;
-
-	put_file(f, "backchannel.conf", "[hash]\nkey = 0123456789abcdef\n");
-	assert_quiet(f);
-	before = bc_settings_ref(f->s);
-	put_file(f, "backchannel.conf",
-		 "listen = 127.0.0.1:1\n[hash]\nkey = 0123456789abcdeX\n"
-		 "[click]\nttl = 30d\n");
-	assert_quiet(f);
-	assert_int_equal(bc_settings_restart_needed(before, f->s, &f->report), 0);
-	assert_says(f, "warning: backchannel.conf:1: \"listen\" has changed");
-	assert_says(f, "\"hash.key\" has changed");
-	assert_silent_about(f, "click.ttl");
-	assert_int_equal(f->report.count, 2);
-	bc_settings_report_finish(&f->report);
-	assert_int_equal(bc_settings_restart_needed(f->s, f->s, &f->report), 0);
-	assert_int_equal(f->report.count, 0);
-	bc_settings_unref(before);
-}
-
 /* --- without memory -------------------------------------------------------------------------- */
 
 static bool load_once(void *ctx)
@@ -439,7 +420,6 @@ int main(void)
 		settings_test(the_command_line_goes_where_the_daemon_listens),
 		settings_test(the_log_setting_is_shown_as_it_took_effect),
 		settings_test(a_snapshot_lives_until_its_last_holder_lets_go),
-		settings_test(a_reload_names_what_needs_a_restart),
 		settings_test(a_load_survives_each_failing_allocation),
 		settings_test(a_refusal_survives_each_failing_allocation),
 	};

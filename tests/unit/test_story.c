@@ -106,6 +106,7 @@ static void a_story_has_the_click_the_attempts_and_the_lane(void **state)
 	struct bc_lane_status lane = { .name = "sovendus.default",
 				       .state = BC_LANE_PARKED,
 				       .reason = "wrong key",
+				       .since_ms = 8000,
 				       .next_probe_ms = 9000 };
 	json_t *j = bc_story_json(&o, attempts, 2, &lane);
 	const json_t *list = json_object_get(j, "attempts"), *click = json_object_get(j, "click");
@@ -121,8 +122,25 @@ static void a_story_has_the_click_the_attempts_and_the_lane(void **state)
 	assert_true(json_is_true(json_object_get(click, "token_kept")));
 	assert_string_equal(text_of(j, "lane_state"), "parked");
 	assert_string_equal(text_of(j, "lane_reason"), "wrong key");
+	assert_string_equal(text_of(j, "lane_since"), "1970-01-01T00:00:08.000Z");
 	assert_string_equal(text_of(j, "lane_next_probe_at"), "1970-01-01T00:00:09.000Z");
 	json_decref(j);
+}
+
+static void a_story_names_the_state_of_its_lane_and_since_when_it_is_not_open(void **state)
+{
+	(void)state;
+	for (int s = 0; s < BC_LANE_STATES; s++) {
+		struct bc_order o = an_order();
+		struct bc_lane_status lane = { .name = "sovendus.default",
+					       .state = (enum bc_lane_state)s,
+					       .since_ms = 8000 };
+		json_t *j = bc_story_json(&o, NULL, 0, &lane);
+		assert_string_equal(text_of(j, "lane_state"), bc_lane_state_name[s]);
+		assert_int_equal(json_object_get(j, "lane_since") != NULL, s != BC_LANE_OPEN);
+		assert_null(json_object_get(j, "lane_next_probe_at"));
+		json_decref(j);
+	}
 }
 
 static void no_state_tells_the_token(void **state)
@@ -149,8 +167,11 @@ static void a_lane_tells_what_waits(void **state)
 	assert_int_equal(json_integer_value(json_object_get(j, "pending")), 7);
 	assert_string_equal(text_of(j, "oldest_pending_at"), "1970-01-01T00:00:00.500Z");
 	assert_string_equal(text_of(j, "state"), "open");
+	assert_null(json_object_get(j, "next_probe_at"));
 	json_decref(j);
+	lane.next_probe_ms = 9000;
 	j = bc_lane_json(&lane, NULL);
+	assert_string_equal(text_of(j, "next_probe_at"), "1970-01-01T00:00:09.000Z");
 	assert_int_equal(json_integer_value(json_object_get(j, "pending")), 0);
 	json_decref(j);
 }
@@ -165,6 +186,19 @@ static void what_json_cannot_hold_makes_no_story(void **state)
 	assert_null(bc_story_json(&o, NULL, 0, NULL));
 }
 
+/* A reason is cut to its room, maybe inside a letter; the lane is told all the same. */
+static void a_reason_that_is_no_utf8_is_told_with_question_marks(void **state)
+{
+	struct bc_lane_status lane = { .name = "sovendus.default", .reason = "Schl\xc3" };
+	json_t *j = bc_lane_json(&lane, NULL);
+	(void)state;
+	assert_string_equal(text_of(j, "reason"), "Schl?");
+	json_decref(j);
+	j = bc_json_words("\xc3\xbc whole");
+	assert_string_equal(json_string_value(j), "\xc3\xbc whole");
+	json_decref(j);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,9 +206,11 @@ int main(void)
 		cmocka_unit_test(an_order_that_ended_says_when_and_why_and_nothing_of_next),
 		cmocka_unit_test(an_order_without_a_click_has_no_lane),
 		cmocka_unit_test(a_story_has_the_click_the_attempts_and_the_lane),
+		cmocka_unit_test(a_story_names_the_state_of_its_lane_and_since_when_it_is_not_open),
 		cmocka_unit_test(no_state_tells_the_token),
 		cmocka_unit_test(a_lane_tells_what_waits),
 		cmocka_unit_test(what_json_cannot_hold_makes_no_story),
+		cmocka_unit_test(a_reason_that_is_no_utf8_is_told_with_question_marks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
