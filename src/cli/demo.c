@@ -2,7 +2,8 @@
 /*
  * `backchannel demo`: the whole journey of a click, with real processes, on free ports and in a
  * temporary folder. Every step says what was sent and seen and checks it; the first one that does
- * not hold ends the journey, and then the folder stays, with the logs.
+ * not hold ends the journey, and then the folder stays, with the logs. `--compare` is another
+ * journey on the same stage (demo_compare.c).
  */
 #include "cli/demo.h"
 
@@ -16,8 +17,13 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "cli/commands.h"
+#include "cli/demo_compare.h"
 
 enum { ARENA_BLOCK = 64 * 1024, ARENA_MAX = 16 * 1024 * 1024, FOLDERS_OPEN = 8 };
+
+struct options {
+	bool compare;
+};
 
 static const struct demo_step steps[] = {
 	{ "A landing with a test token is captured, and kept", demo_step_landing },
@@ -90,9 +96,10 @@ static int make_folder(struct demo *d, struct bc_err *err)
 static int open_stage(struct demo *d, struct bc_err *err)
 {
 	d->sandbox.name = "sandbox";
+	d->sample_partner.name = "sandbox-of-the-sample";
 	d->daemon.name = "daemon";
 	d->other.name = "expiry-daemon";
-	d->colour = bc_cli_colour(STDOUT_FILENO);
+	d->colour = bc_cli_colour(fileno(d->out));
 	d->arena = bc_arena_create(ARENA_BLOCK, ARENA_MAX);
 	if (!d->arena)
 		return bc_err_nomem(err);
@@ -114,6 +121,7 @@ static void close_stage(struct demo *d, bool keep_folder)
 	demo_kill(&d->daemon);
 	demo_kill(&d->other);
 	demo_kill(&d->sandbox);
+	demo_kill(&d->sample_partner);
 	demo_answer_finish(&d->answer);
 	for (size_t i = 0; i < BC_COUNT(d->signals); i++)
 		bc_signal_destroy(d->signals[i]);
@@ -133,7 +141,7 @@ static void close_stage(struct demo *d, bool keep_folder)
 static int walk(struct demo *d)
 {
 	int held = 0;
-	while (held < (int)BC_COUNT(steps) && !ferror(stdout)) {
+	while (held < (int)BC_COUNT(steps) && !ferror(d->out)) {
 		demo_print_step(d, held + 1, steps[held].title);
 		if (!steps[held].walk(d) || d->interrupted)
 			break;
@@ -144,10 +152,12 @@ static int walk(struct demo *d)
 
 static enum bc_exit journey(struct demo *d)
 {
+	static const struct demo_setting short_lived[] = { { "BACKCHANNEL_CLICK_TTL", "1s" },
+							   { NULL, NULL } };
 	uint64_t began = bc_elapsed_ms(&bc_clock_system);
 	int held = 0;
-	if (demo_start_sandbox(d) && demo_start_daemon(d, &d->daemon, NULL, NULL) &&
-	    demo_start_daemon(d, &d->other, "BACKCHANNEL_CLICK_TTL", "1s")) {
+	if (demo_start_sandbox(d, &d->sandbox) && demo_start_daemon(d, &d->daemon, NULL) &&
+	    demo_start_daemon(d, &d->other, short_lived)) {
 		demo_print_opening(d);
 		held = walk(d);
 	}
@@ -164,26 +174,46 @@ static enum bc_exit journey(struct demo *d)
 
 static enum bc_exit run(const struct bc_invocation *in)
 {
-	struct demo d = { 0 };
+	const struct options *o = in->options;
+	struct demo d = { .out = in->json ? stderr : stdout };
 	struct bc_err err = { 0 };
-	(void)in;
+	if (in->json && !o->compare)
+		return bc_cli_usage(in, "--json goes with --compare");
 	signal(SIGPIPE, SIG_IGN);
 	bool staged = open_stage(&d, &err) == 0;
-	enum bc_exit result = staged ? journey(&d) : bc_cli_fail(&err);
+	enum bc_exit result = staged ? BC_EXIT_DONE : bc_cli_fail(&err);
+	if (staged)
+		result = o->compare ? demo_compare(&d, in->json) : journey(&d);
 	/* Kept only for somebody who was told of it. */
-	bool keep = staged && result != BC_EXIT_DONE && !d.interrupted && !ferror(stdout);
+	bool keep = staged && result != BC_EXIT_DONE && !d.interrupted && !ferror(d.out);
 	close_stage(&d, keep);
 	return result;
 }
+
+static const struct bc_option rows[] = {
+	{ .name = "compare",
+	  .offset = offsetof(struct options, compare),
+	  .help = "run the guide's sample beside it through eight faults, and count" },
+	{ .name = NULL },
+};
 
 const struct bc_command bc_command_demo = {
 	.name = "demo",
 	.summary = "walk the whole journey of a click, with a stand-in for the partner",
 	.operands = "",
-	.details = "Starts a sandbox and a daemon on free ports with a temporary store, goes "
-		   "through the guide's test list, prints what was sent and seen, and kills the "
-		   "daemon in the middle. Nothing leaves this machine and nothing stays behind. "
-		   "Exit 0 only if every step held; otherwise the logs are kept and named.",
-	.example = "backchannel demo",
+	.details =
+		"Starts a sandbox and a daemon on free ports with a temporary store, goes "
+		"through the guide's test list, prints what was sent and seen, and kills the "
+		"daemon in the middle. Nothing leaves this machine and nothing stays behind. "
+		"Exit 0 only if every step held; otherwise the logs are kept and named.\n\n"
+		"With --compare a client that does what the guide's sample does goes through the "
+		"same faults as the daemon, and a table tells what each returned, lost and "
+		"doubled. Exit 0 only if the daemon lost nothing, and doubled nothing but what "
+		"its ledger calls unknown. With --json the numbers are JSON on standard output, "
+		"and the rest goes to standard error.",
+	.example = "backchannel demo --compare",
+	.rows = rows,
+	.options_bytes = sizeof(struct options),
+	.prints_json = true,
 	.run = run,
 };

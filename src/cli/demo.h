@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * `backchannel demo` inside: a stage (a partner, daemons, a folder for their traces), the steps
- *that are walked on it, and the words that tell what was sent and seen.
+ * that are walked on it, and the words that tell what was sent and seen.
  *
  *	demo.c           the command: sets the stage, walks the table of steps, clears up
+ *	demo_compare.c   the other journey: the guide's sample beside us (see demo_compare.h)
  *	demo_steps.c     the guide's own test list on a good day
  *	demo_trouble.c   what goes wrong on a bad one
  *	demo_daemon.c    the daemons and the partner: their settings, what they are asked
@@ -19,6 +20,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "base/arena.h"
@@ -62,12 +64,19 @@ struct demo {
 	struct bc_arena *arena; /* paths and environments */
 	const char *dir;	/* the temporary folder, in arena; NULL = not made yet */
 	struct demo_child sandbox, daemon, other; /* other: the daemon with a short click.ttl */
+	struct demo_child sample_partner;	  /* a sandbox of its own for the guide's sample */
 	struct demo_answer answer;		  /* to the last request */
 	char *output;				  /* owned; of the last command that was run */
 	const char *click;			  /* of the first landing, in arena */
+	FILE *out; /* where it is told: stdout, but stderr when that is for JSON */
 	bool interrupted;
 	bool colour;
 	int facts;
+};
+
+/* One more environment variable for a daemon; a list ends with a row without a name. */
+struct demo_setting {
+	const char *name, *value;
 };
 
 /* A step of the journey. walk: true when everything in it held; what did not is printed. */
@@ -89,10 +98,10 @@ bool demo_step_partner_down(struct demo *d);
 bool demo_step_killed(struct demo *d);
 
 /* demo_daemon.c. Each prints what fails and returns false then. */
-bool demo_start_sandbox(struct demo *d);
-/* setting, value: one more environment variable for this life; NULL = none. */
-bool demo_start_daemon(struct demo *d, struct demo_child *daemon, const char *setting,
-		       const char *value);
+bool demo_start_sandbox(struct demo *d, struct demo_child *sandbox);
+/* settings: for this life, besides or instead of the demo's own; NULL = none. */
+bool demo_start_daemon(struct demo *d, struct demo_child *daemon,
+		       const struct demo_setting *settings);
 bool demo_capture(struct demo *d, const struct demo_child *daemon, const char *token,
 		  const char *session);
 /* Reports an order that is to become a conversion: 202 at once. name: "session" or "click". */
@@ -122,7 +131,7 @@ bool demo_ended(pid_t pid, int *ret_status);
 bool demo_wait_end(struct demo *d, pid_t pid, int *ret_status);
 /* SIGKILL, and waits until it is gone. Nothing to do for one that does not run. */
 void demo_kill(struct demo_child *child);
-/* SIGTERM, and expects a good end within DEMO_WAIT_MS. */
+/* SIGTERM, and expects a good end within DEMO_WAIT_MS; of one that does not run, too. */
 bool demo_stop(struct demo *d, struct demo_child *child);
 /* Lets ms pass on the loop. false: interrupted. */
 bool demo_sleep(struct demo *d, uint64_t ms);
@@ -149,7 +158,7 @@ void demo_answer_finish(struct demo_answer *a);
 
 /* demo_print.c */
 void demo_print_step(const struct demo *d, int n, const char *title);
-void demo_note(const char *fmt, ...) BC_PRINTF(1, 2);
+void demo_note(const struct demo *d, const char *fmt, ...) BC_PRINTF(2, 3);
 /* A text of several lines, each behind a margin. */
 void demo_print_block(const struct demo *d, const char *margin, const char *text);
 /* A fact: what must be, and did it? came: printed when it did not. Returns held. */

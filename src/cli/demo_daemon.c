@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 
-enum { ENVIRONMENT_MAX = 24 };
+enum { ENVIRONMENT_MAX = 32 };
 
 #define SANDBOX_READY "sandbox listening on http://"
 #define DAEMON_READY  "daemon.started "
@@ -123,22 +123,22 @@ static bool start(struct demo *d, struct demo_child *child, const char *const *w
 	return true;
 }
 
-bool demo_start_sandbox(struct demo *d)
+bool demo_start_sandbox(struct demo *d, struct demo_child *sandbox)
 {
 	static const char *const words[] = { "sandbox", "--listen", "127.0.0.1:0", NULL };
 	struct environment e;
 	set_all(d, &e, "none");
-	return start(d, &d->sandbox, words, &e) &&
-	       await_ready(d, &d->sandbox, SANDBOX_READY, SANDBOX_READY);
+	return start(d, sandbox, words, &e) &&
+	       await_ready(d, sandbox, SANDBOX_READY, SANDBOX_READY);
 }
 
-bool demo_start_daemon(struct demo *d, struct demo_child *daemon, const char *setting,
-		       const char *value)
+bool demo_start_daemon(struct demo *d, struct demo_child *daemon, const struct demo_setting *more)
 {
 	static const char *const words[] = { "serve", NULL };
 	struct environment e;
 	set_all(d, &e, daemon->name);
-	set(d, &e, setting ? setting : "", value);
+	for (; more && more->name; more++)
+		set(d, &e, more->name, more->value);
 	return start(d, daemon, words, &e) && await_ready(d, daemon, DAEMON_READY, DAEMON_LISTEN);
 }
 
@@ -216,7 +216,7 @@ bool demo_command(struct demo *d, const char *const *words, int exit_code, const
 	int bad = 0;
 	for (size_t i = 0; words[i]; i++)
 		bad |= bc_buf_addf(&line, " %s", words[i]);
-	demo_note("$ backchannel%s", bad ? "" : line.data);
+	demo_note(d, "$ backchannel%s", bad ? "" : line.data);
 	bc_buf_finish(&line);
 	if (!run(d, words, &status, &err))
 		return !d->interrupted && demo_fail(d, what, &err);
@@ -235,7 +235,7 @@ bool demo_set_faults(struct demo *d, const char *spec)
 {
 	const char *body = demo_text(d, "{\"faults\":\"%s\"}", spec);
 	if (spec[0])
-		demo_note("the partner is told to misbehave: %s", spec);
+		demo_note(d, "the partner is told to misbehave: %s", spec);
 	if (!demo_ask(d, d->sandbox.address, "POST", "/_sandbox/faults", body))
 		return false;
 	return d->answer.status == 200 || demo_expect_status(d, 200, "the sandbox takes the rule");

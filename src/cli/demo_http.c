@@ -65,15 +65,15 @@ bool demo_ask(struct demo *d, const char *host, const char *method, const char *
 bool demo_ask_aloud(struct demo *d, const char *host, const char *method, const char *path,
 		    const char *body)
 {
-	demo_note("> %s %s%s%s", method, path, body ? "  " : "", body ? body : "");
+	demo_note(d, "> %s %s%s%s", method, path, body ? "  " : "", body ? body : "");
 	if (!demo_ask(d, host, method, path, body))
 		return false;
 	const struct demo_answer *a = &d->answer;
 	if (a->status)
-		demo_note("< %d  %s  (%d ms)", a->status, a->text ? a->text : "",
+		demo_note(d, "< %d  %s  (%d ms)", a->status, a->text ? a->text : "",
 			  (int)a->duration_ms);
 	else
-		demo_note("< no answer: %s", a->error);
+		demo_note(d, "< no answer: %s", a->error);
 	return true;
 }
 

@@ -24,19 +24,19 @@ static const char *colour(const struct demo *d, const char *sequence)
 
 void demo_print_step(const struct demo *d, int n, const char *title)
 {
-	printf("\n%s%d. %s%s\n", colour(d, "\033[1m"), n, title, colour(d, "\033[0m"));
-	fflush(stdout);
+	fprintf(d->out, "\n%s%d. %s%s\n", colour(d, "\033[1m"), n, title, colour(d, "\033[0m"));
+	fflush(d->out);
 }
 
-void demo_note(const char *fmt, ...)
+void demo_note(const struct demo *d, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
-	fputs(MARGIN, stdout);
-	vprintf(fmt, ap);
-	putchar('\n');
+	fputs(MARGIN, d->out);
+	vfprintf(d->out, fmt, ap);
+	putc('\n', d->out);
 	va_end(ap);
-	fflush(stdout);
+	fflush(d->out);
 }
 
 void demo_print_block(const struct demo *d, const char *margin, const char *text)
@@ -44,24 +44,25 @@ void demo_print_block(const struct demo *d, const char *margin, const char *text
 	struct bc_str rest = bc_str_of(text);
 	while (rest.len) {
 		struct bc_str line = bc_str_split(&rest, '\n');
-		printf(MARGIN "%s%s%.*s%s\n", colour(d, "\033[2m"), margin, (int)line.len, line.ptr,
-		       colour(d, "\033[0m"));
+		fprintf(d->out, MARGIN "%s%s%.*s%s\n", colour(d, "\033[2m"), margin, (int)line.len,
+			line.ptr, colour(d, "\033[0m"));
 	}
-	fflush(stdout);
+	fflush(d->out);
 }
 
 bool demo_expect(struct demo *d, bool held, const char *what, const char *came)
 {
 	if (held) {
-		printf("   %s✓%s %s\n", colour(d, "\033[32m"), colour(d, "\033[0m"), what);
+		fprintf(d->out, "   %s✓%s %s\n", colour(d, "\033[32m"), colour(d, "\033[0m"), what);
 		d->facts++;
 	} else {
-		printf("   %s✗%s this did not hold\n" MARGIN "expected: %s\n" MARGIN
-		       "came:     %s\n",
-		       colour(d, "\033[31m"), colour(d, "\033[0m"), what,
-		       came[0] ? came : "nothing");
+		fprintf(d->out,
+			"   %s✗%s this did not hold\n" MARGIN "expected: %s\n" MARGIN
+			"came:     %s\n",
+			colour(d, "\033[31m"), colour(d, "\033[0m"), what,
+			came[0] ? came : "nothing");
 	}
-	fflush(stdout);
+	fflush(d->out);
 	return held;
 }
 
@@ -87,13 +88,14 @@ const char *demo_text(struct demo *d, const char *fmt, ...)
 
 void demo_print_opening(const struct demo *d)
 {
-	printf("The journey of a click, from the landing to the partner and back, on this machine "
-	       "alone.\n"
-	       "  partner  a stand-in for Sovendus at http://%s\n"
-	       "  daemon   backchannel serve at http://%s\n"
-	       "  traces   %s (removed at the end)\n",
-	       d->sandbox.address, d->daemon.address, d->dir);
-	fflush(stdout);
+	fprintf(d->out,
+		"The journey of a click, from the landing to the partner and back, on this machine "
+		"alone.\n"
+		"  partner  a stand-in for Sovendus at http://%s\n"
+		"  daemon   backchannel serve at http://%s\n"
+		"  traces   %s (removed at the end)\n",
+		d->sandbox.address, d->daemon.address, d->dir);
+	fflush(d->out);
 }
 
 void demo_print_next(const struct demo *d)
@@ -113,13 +115,13 @@ void demo_print_next(const struct demo *d)
 	char path[4096];
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
 	path[n > 0 ? n : 0] = '\0';
-	printf("\n%sTry next%s (backchannel is %s)\n", colour(d, "\033[1m"), colour(d, "\033[0m"),
-	       path);
+	fprintf(d->out, "\n%sTry next%s (backchannel is %s)\n", colour(d, "\033[1m"),
+		colour(d, "\033[0m"), path);
 	for (size_t i = 0; i < BC_COUNT(lines); i++) {
 		if (lines[i][0])
-			printf(MARGIN "%s# %s%s\n", colour(d, "\033[2m"), lines[i][0],
-			       colour(d, "\033[0m"));
-		printf(MARGIN "%s\n", lines[i][1]);
+			fprintf(d->out, MARGIN "%s# %s%s\n", colour(d, "\033[2m"), lines[i][0],
+				colour(d, "\033[0m"));
+		fprintf(d->out, MARGIN "%s\n", lines[i][1]);
 	}
 }
 
@@ -132,7 +134,7 @@ static void print_log(const struct demo *d, const struct demo_child *child)
 		const char *at = text.data + text.len - 1;
 		while (at > text.data && lines < LAST_LINES)
 			lines += *--at == '\n';
-		printf(MARGIN "the log of the %s ends (%s):\n", child->name, child->log);
+		fprintf(d->out, MARGIN "the log of the %s ends (%s):\n", child->name, child->log);
 		demo_print_block(d, "| ", at + (*at == '\n'));
 	}
 	bc_buf_finish(&text);
@@ -140,16 +142,17 @@ static void print_log(const struct demo *d, const struct demo_child *child)
 
 void demo_print_logs(const struct demo *d)
 {
-	const struct demo_child *children[] = { &d->sandbox, &d->daemon, &d->other };
+	const struct demo_child *children[] = { &d->sandbox, &d->sample_partner, &d->daemon,
+						&d->other };
 	for (size_t i = 0; i < BC_COUNT(children); i++)
 		if (children[i]->log)
 			print_log(d, children[i]);
-	printf(MARGIN "Everything is kept in %s\n", d->dir);
+	fprintf(d->out, MARGIN "Everything is kept in %s\n", d->dir);
 }
 
 void demo_print_closing(const struct demo *d, int held, int steps, uint64_t duration_ms)
 {
-	printf("\n%s%d of %d steps held%s: %d facts checked in %.1f s.\n",
-	       colour(d, held == steps ? "\033[1;32m" : "\033[1;31m"), held, steps,
-	       colour(d, "\033[0m"), d->facts, (double)duration_ms / 1000);
+	fprintf(d->out, "\n%s%d of %d steps held%s: %d facts checked in %.1f s.\n",
+		colour(d, held == steps ? "\033[1;32m" : "\033[1;31m"), held, steps,
+		colour(d, "\033[0m"), d->facts, (double)duration_ms / 1000);
 }

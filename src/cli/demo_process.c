@@ -102,6 +102,9 @@ bool demo_stop(struct demo *d, struct demo_child *child)
 {
 	char text[96] = "it still runs";
 	int status = 0;
+	if (!child->pid)
+		return demo_expect(d, false, demo_text(d, "the %s still runs", child->name),
+				   "it has ended before");
 	kill(child->pid, SIGTERM);
 	bool ended = demo_wait_end(d, child->pid, &status);
 	if (ended) {

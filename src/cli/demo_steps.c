@@ -51,9 +51,9 @@ bool demo_step_landing(struct demo *d)
 		return false;
 	d->click = demo_field(d, "click");
 	demo_kill(&d->daemon);
-	demo_note("to see that it is kept, the daemon is killed (SIGKILL) and started again;");
-	demo_note("step 3 finds the click, if it is there");
-	return demo_start_daemon(d, &d->daemon, NULL, NULL);
+	demo_note(d, "to see that it is kept, the daemon is killed (SIGKILL) and started again;");
+	demo_note(d, "step 3 finds the click, if it is there");
+	return demo_start_daemon(d, &d->daemon, NULL);
 }
 
 /* --- expiry -------------------------------------------------------------------------------------
@@ -76,7 +76,7 @@ static bool sleep_past_expiry(struct demo *d)
 
 bool demo_step_expiry(struct demo *d)
 {
-	demo_note("a second daemon runs with BACKCHANNEL_CLICK_TTL=1s (the default is 24h)");
+	demo_note(d, "a second daemon runs with BACKCHANNEL_CLICK_TTL=1s (the default is 24h)");
 	return sleep_until_settled(d, &d->other) &&
 	       demo_capture(d, &d->other, EXPIRED_TOKEN, EXPIRED_SESSION) &&
 	       demo_expect_status(d, 201, "captured, with a second to live") &&
@@ -98,7 +98,7 @@ static void print_request(struct demo *d)
 	size_t i;
 	json_t *line;
 	const json_t *request = json_array_get(json_object_get(d->answer.json, "requests"), 0);
-	demo_note("the partner got this, byte for byte:");
+	demo_note(d, "the partner got this, byte for byte:");
 	demo_print_block(d, "| ",
 			 demo_text(d, "%s %s HTTP/1.1", demo_field(d, "requests.0.method"),
 				   demo_field(d, "requests.0.path")));
@@ -225,7 +225,7 @@ bool demo_step_cleanup(struct demo *d)
 {
 	static const char *const words[] = { "orders", NULL };
 	size_t files = 0;
-	demo_note("all of this ran with BACKCHANNEL_ORDER_KEEP=0: a token goes when it is back");
+	demo_note(d, "all of this ran with BACKCHANNEL_ORDER_KEEP=0: a token goes when it is back");
 	if (!demo_command(d, words, 0, "the ledger of this run") || !check_orders(d) ||
 	    !demo_stop(d, &d->daemon))
 		return false;

@@ -69,12 +69,13 @@ static bool park(struct demo *d)
 
 bool demo_step_wrong_key(struct demo *d)
 {
-	demo_note("the daemon is stopped, and started with SOVENDUS_API_KEY=" WRONG_KEY);
-	if (!demo_stop(d, &d->daemon) ||
-	    !demo_start_daemon(d, &d->daemon, "SOVENDUS_API_KEY", WRONG_KEY) || !park(d))
+	static const struct demo_setting wrong_key[] = { { "SOVENDUS_API_KEY", WRONG_KEY },
+							 { NULL, NULL } };
+	demo_note(d, "the daemon is stopped, and started with SOVENDUS_API_KEY=" WRONG_KEY);
+	if (!demo_stop(d, &d->daemon) || !demo_start_daemon(d, &d->daemon, wrong_key) || !park(d))
 		return false;
-	demo_note("the daemon is stopped, and started with the right key");
-	return demo_stop(d, &d->daemon) && demo_start_daemon(d, &d->daemon, NULL, NULL) &&
+	demo_note(d, "the daemon is stopped, and started with the right key");
+	return demo_stop(d, &d->daemon) && demo_start_daemon(d, &d->daemon, NULL) &&
 	       demo_await(d, "100048", "state", "delivered",
 			  "what waited is handed back by itself") &&
 	       demo_expect_field(d, "attempts.1.status", "200", "at its second attempt") &&
@@ -114,14 +115,14 @@ static bool kill_in_flight(struct demo *d)
 	    !demo_order(d, "100051", "click", "t." DEMO_TOKEN_UNSENT))
 		return false;
 	demo_kill(&d->daemon);
-	demo_note("the daemon is killed (SIGKILL), the partner recovers, the daemon is started");
+	demo_note(d, "the daemon is killed (SIGKILL), the partner recovers, the daemon is started");
 	return true;
 }
 
 bool demo_step_killed(struct demo *d)
 {
 	return kill_in_flight(d) && demo_set_faults(d, "") &&
-	       demo_start_daemon(d, &d->daemon, NULL, NULL) &&
+	       demo_start_daemon(d, &d->daemon, NULL) &&
 	       demo_await(d, "100051", "state", "delivered",
 			  "the order that was only acknowledged is handed back") &&
 	       demo_await(d, "100050", "state", "delivered",
