@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: MIT
+"""The page: tables of medians with their spread, ratios round by round, the conditions, and what the
+figures say and do not say. Nothing here measures.
+"""
+import statistics
+
+import machine
+from servers import Backchannel, Express, ExpressAlone, ExpressLanding, NginxLua, NginxReturn
+
+OURS = "backchannel"
+TITLES = {site.key: site.title for site in
+          (Backchannel, NginxReturn, Express, ExpressLanding, ExpressAlone, NginxLua)}
+TITLES.update({"curl": "bare libcurl (keeps nothing)", "axios": "axios (keeps nothing)"})
+MUST_TIMES = 4
+WRK_IS_THE_LIMIT = 0.9
+QUIET_LOAD = 0.5
+
+
+# --- figures -------------------------------------------------------------------------------------
+
+def number(value):
+    if value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def spread(values, show=number):
+    middle = show(statistics.median(values))
+    if len(values) == 1:
+        return middle
+    return f"{middle} ({show(min(values))}..{show(max(values))})"
+
+
+def percent(value):
+    return f"{value * 100:.0f} %"
+
+
+def of(runs, name, scale=1.0):
+    return [run[name] * scale for run in runs]
+
+
+def ratios(ours, theirs, name="rate"):
+    """Round by round: what made the machine slow for a while was there for both."""
+    return [a / b for a, b in zip(of(ours, name), of(theirs, name))]
+
+
+def times(values):
+    return spread(values, lambda value: f"{value:.1f}" if value < 100 else f"{value:.0f}")
+
+
+def table(head, rows):
+    align = "|---|" + "---:|" * (len(head) - 1)
+    return "\n".join(["| " + " | ".join(head) + " |", align,
+                      *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+# --- tables --------------------------------------------------------------------------------------
+
+def load_table(runs):
+    head = ["", "requests/s", "ours is × that", "p50 ms", "p99 ms", "CPU µs a request",
+            "× that of ours", "its core busy", "wrk's core busy", "RSS MiB", "checked"]
+    rows = []
+    for key, its in runs.items():
+        kept, ours = [run["kept"] for run in its], None if key == OURS else runs.get(OURS)
+        rows.append([TITLES[key], spread(of(its, "rate")),
+                     times(ratios(ours, its)) if ours else "",
+                     spread(of(its, "p50_us", 1e-3)), spread(of(its, "p99_us", 1e-3)),
+                     spread(of(its, "cpu_us")), times(ratios(its, ours, "cpu_us")) if ours else "",
+                     percent(statistics.median(of(its, "core_busy"))),
+                     percent(statistics.median(of(its, "wrk_busy"))), spread(of(its, "rss_mib")),
+                     "answers" if None in kept else f"{sum(kept):,} on disk"])
+    return table(head, rows)
+
+
+def delivery_table(runs):
+    head = ["", "deliveries/s", "ours is × that", "CPU µs a delivery", "its core busy",
+            "sandbox's core busy", "RSS MiB"]
+    rows = [[TITLES[key], spread(of(its, "rate")),
+             "" if key == OURS or OURS not in runs else
+             spread(ratios(runs[OURS], its), lambda value: f"{value:.2f}"),
+             spread(of(its, "cpu_us")), percent(statistics.median(of(its, "core_busy"))),
+             percent(statistics.median(of(its, "partner_busy"))), spread(of(its, "rss_mib"))]
+            for key, its in runs.items()]
+    return table(head, rows)
+
+
+def start_table(runs):
+    head = ["", "first start ms", "next start ms", "of ours ×", "RSS idle MiB", "of ours ×"]
+    rows = []
+    for key, its in runs.items():
+        ours = runs.get(OURS)
+        rows.append([TITLES[key], spread(of(its, "first_ms")), spread(of(its, "again_ms")),
+                     "" if key == OURS or not ours else times(ratios(its, ours, "again_ms")),
+                     spread(of(its, "idle_mib")),
+                     "" if key == OURS or not ours else times(ratios(its, ours, "idle_mib"))])
+    return table(head, rows)
+
+
+# --- conditions ----------------------------------------------------------------------------------
+
+def conditions(plan, facts):
+    mount = machine.mount_of(plan.work)
+    journal = {True: ", with a journal", False: ", without a journal", None: ""}
+    rows = [
+        ["date", facts["date"]],
+        ["command", f"`{facts['command']}`"],
+        ["processor", f"{machine.processor()}, {facts['cores']} cores; server on {plan.server_core} "
+                      f"(shares hardware with {machine.siblings(plan.server_core)}), load on "
+                      f"{plan.load_core} (with {machine.siblings(plan.load_core)})"],
+        ["memory", f"{machine.memory_mib():,} MiB"],
+        ["system", f"{machine.system()}, Linux {facts['kernel']}"],
+        ["file system", f"{mount[1]}{journal[machine.has_journal(mount)]}, on {mount[2]}: for every "
+                        "store and for Redis's append-only file"],
+        ["an fsync", f"append of 4 KiB and fdatasync: median {number(facts['fsync_p50'])} µs, 99th "
+                     f"percentile {number(facts['fsync_p99'])} µs ({facts['fsync_count']:,}, before "
+                     "every round)"],
+        ["machine otherwise", f"load average {facts['load']:.2f} at the start; "
+                              f"{percent(facts['stolen'])} of the time stolen by the hypervisor"],
+        ["rounds", f"{plan.rounds}, interleaved; {plan.warmup} s warm-up and {plan.seconds} s each, "
+                   f"{plan.deliveries:,} deliveries, {plan.starts} starts"],
+        *([name, version] for name, version in facts["versions"].items()),
+    ]
+    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+def main_clicks(plan, results):
+    return results["clicks"].get(plan.connections[0], {})
+
+
+def must_ratio(plan, results):
+    """Ours against Express with Redis, median; None if either is missing."""
+    runs = main_clicks(plan, results)
+    if not runs.get(OURS) or not runs.get("express"):
+        return None
+    return statistics.median(ratios(runs[OURS], runs["express"]))
+
+
+def verdict(plan, results):
+    ratio = must_ratio(plan, results)
+    if ratio is None:
+        return "Durable clicks against Express + Redis: not measured."
+    runs, held = main_clicks(plan, results), "held" if ratio >= MUST_TIMES else "**not held**"
+    return (f"Durable clicks, {plan.connections[0]} connections: "
+            f"{times(ratios(runs[OURS], runs['express']))} times Express + Redis; it is to be at least "
+            f"{MUST_TIMES} times: {held}. Processor time a request: Express + Redis need "
+            f"{times(ratios(runs['express'], runs[OURS], 'cpu_us'))} times ours.")
+
+
+def limits(runs):
+    """What the figures of a table are limits of, where it was not the server."""
+    said = []
+    for key, its in runs.items():
+        busy, wrk = (statistics.median(of(its, name)) for name in ("core_busy", "wrk_busy"))
+        if wrk >= WRK_IS_THE_LIMIT:
+            said.append(f"{TITLES[key]}: wrk's core was {percent(wrk)} busy, so this figure is a limit "
+                        "of the load generator and the server may do more.")
+        elif busy < WRK_IS_THE_LIMIT and its[0]["kept"] is not None:
+            said.append(f"{TITLES[key]}: its core was {percent(busy)} busy; for the rest of the time it "
+                        "waited for the disk, and so did all that had asked.")
+    return "\n".join(f"- {line}" for line in said)
+
+
+HOW = """Each figure is the median of the rounds with (smallest..largest); ratios are taken round by round, so that
+what slowed the machine for a while slowed both sides. In each round every row is measured in turn: started
+with an empty folder, warmed up, measured, killed with SIGKILL, and what is then on its disk is counted: it
+has to be at least what was answered. A run with one refused answer, one broken connection or one missing
+row has no figure, and then no page is written. All processes of a row share one core: nginx with its worker
+and Redis, Node with Redis, our daemon with all its threads; wrk has the other core. wrk is a closed loop:
+each connection asks again when it was answered, so the latencies are those at full load."""
+
+NOT_SAID = """- One core a side, loopback, no TLS, one host: real sites are slower everywhere, and less far apart.
+- nginx's `return 204` drops what it is sent and keeps nothing. It is the price of HTTP alone, not a rival.
+- Node and Redis are two processes and our daemon has three threads; here each row has one core. Where there
+  are more, the processor time a request says what each costs.
+- Express is at its best here: no session middleware, no check of the token, no log line a click, all of
+  which the guide's sample has or needs. `GET` without a body is the guide's own way to ask; it saves Express
+  the parsing of JSON, and ours has no such route, so it is compared with our `POST`.
+- Ours does more for a click than the others: it checks token and session, keys the hash of both, mints an
+  id, keeps the click in indexed tables on disk. It also logs each order. Redis holds everything in memory;
+  ours needs little, however much waits.
+- For an order, the peers put the order and an entry of a queue into Redis, in one transaction; a worker that
+  reads the queue, retries, and keeps what was answered is still to be written, and is not measured.
+- With the disk as the limit all come closer to each other: everyone waits for the same fsync, and each fsync
+  serves all that wait, so more connections are more requests a second."""
+
+DELIVERIES = """The sandbox is the partner of all three and has the other core. **Ours makes each attempt durable twice**:
+it takes the conversion from its store, writes down that an attempt begins, asks, and writes down what came
+of it, so that a kill at any moment loses none. libcurl alone and axios keep nothing: what was under way when
+they are killed is lost. Afterwards the sandbox has to have every token exactly once, and our store has to
+say the same. With few requests under way ours waits for its own commits; with more, each commit serves more
+of them."""
+
+
+def clicks_part(results):
+    if not results["clicks"]:
+        return []
+    parts = ["## Durable clicks\n\n`POST /v1/clicks` with a landing URL and a session, each with a token "
+             "and a session of its own; answered when it is on disk."]
+    for connections, runs in results["clicks"].items():
+        parts.append(f"### {connections} connections\n\n{load_table(runs)}")
+        parts.append(limits(runs))
+    return parts
+
+
+def orders_part(plan, results):
+    if not results["orders"]:
+        return []
+    return ["## Durable orders\n\nClicks are captured first; then `POST /v1/orders` names their sessions. "
+            "The token is found, the order kept once, and queued for its delivery, in one transaction; "
+            f"no partner is called. {plan.connections[0]} connections.",
+            load_table(results["orders"]), limits(results["orders"])]
+
+
+def deliveries_part(results):
+    if not results["deliveries"]:
+        return []
+    parts = [f"## Deliveries\n\n{DELIVERIES}"]
+    for concurrency, runs in results["deliveries"].items():
+        parts.append(f"### {concurrency} at once\n\n{delivery_table(runs)}")
+    return parts
+
+
+def starts_part(results):
+    if not results["starts"]:
+        return []
+    return ["## Start and memory\n\nFrom the first `exec` to the first 200 of `/readyz`; memory a second "
+            "later, of all processes of the row. Memory under load stands in the tables above.",
+            start_table(results["starts"])]
+
+
+def warnings(plan, facts):
+    said = []
+    if plan.quick:
+        said.append("**A quick run, which shows that everything works and no more: its figures mean "
+                    "nothing.** `bench/run` measures.")
+    if facts["load"] > QUIET_LOAD:
+        said.append(f"**The machine was not quiet** (load average {facts['load']:.1f} before anything "
+                    "was started here): expect wide spreads.")
+    if facts["no_disk"]:
+        said.append(f"**The stores were on {facts['no_disk']}, which is no disk**: what durability "
+                    "costs was not measured.")
+    return said + [f"Not measured: {TITLES[key]}: {why}."
+                   for key, why in sorted(facts["missing"].items())]
+
+
+def page(plan, results, facts):
+    parts = ["# Performance",
+             "Written by `bench/run`, which measures all of it in one run: do not edit, run it again.",
+             *warnings(plan, facts), "" if plan.quick else verdict(plan, results), "## How\n\n" + HOW,
+             *clicks_part(results), *orders_part(plan, results), *deliveries_part(results),
+             *starts_part(results), "## What this does not say\n\n" + NOT_SAID,
+             "## Conditions\n\n" + conditions(plan, facts)]
+    return "\n\n".join(part for part in parts if part) + "\n"
