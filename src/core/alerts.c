@@ -298,8 +298,9 @@ static void lanes_counted(struct bc_store_op *op)
 	for (uint32_t i = 0; !op->result && i < op->out.lanes.count; i++) {
 		const struct bc_lane_count *l = &op->out.lanes.lanes[i];
 		if (strcmp(bc_lane_name(l->partner, l->product, name), lane) == 0)
-			json_object_set_new(a->first->body, "pending",
-					    json_integer((json_int_t)(l->pending + l->sending)));
+			json_object_set_new(
+				a->first->body, "pending",
+				json_integer((json_int_t)l->pending + (json_int_t)l->sending));
 	}
 	send_first(a);
 }

@@ -116,8 +116,7 @@ static void pause_lane(struct lane *lane, struct bc_lane_command *c)
 		return;
 	}
 	lane_probe_drop(lane);
-	lane_enter(lane, BC_LANE_PAUSED, "paused by the operator",
-		   "backchannel lanes resume opens it");
+	lane_enter(lane, BC_LANE_PAUSED, "paused by the operator", "");
 	push(&lane->for_record, c);
 }
 
