@@ -30,11 +30,22 @@ static void man_option(const struct bc_option *row)
 	printf("\n%s.\n", row->help);
 }
 
+/* An empty line parts two of them. */
+static void man_paragraphs(const char *text)
+{
+	const char *end;
+	while ((end = strstr(text, "\n\n"))) {
+		printf(".Pp\n%.*s\n", (int)(end - text), text);
+		text = end + 2;
+	}
+	printf(".Pp\n%s\n", text);
+}
+
 static void man_command(const struct bc_command *c)
 {
 	printf(".It Cm %s %s\n%s.\n", c->name, c->operands, c->summary);
 	if (c->details)
-		printf(".Pp\n%s\n", c->details);
+		man_paragraphs(c->details);
 	if (c->rows) {
 		puts(".Bl -tag -width Ds");
 		for (const struct bc_option *row = c->rows; row->name; row++)
