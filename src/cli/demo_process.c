@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Processes of the demo. Each is this very program, started from /proc/self/exe in the temporary
+ * Processes of the demo. Each is this very program, started in the temporary
  * folder, with an environment of our making and in a process group of its own, so that a Ctrl-C at
  * the terminal reaches the demo alone, which then ends them. Should the demo itself be killed, the
  * kernel kills them (PR_SET_PDEATHSIG): nothing stays behind on any way out.
@@ -19,13 +19,22 @@
 #include "base/clock.h"
 #include "base/err.h"
 
-enum { WORDS_MAX = 12, FILE_MAX_BYTES = 1024 * 1024, EXIT_NO_EXEC = 127 };
+enum { WORDS_MAX = 12, PATH_BYTES = 4096, FILE_MAX_BYTES = 1024 * 1024, EXIT_NO_EXEC = 127 };
 
 #define PROGRAM "/proc/self/exe"
 
+/* By its name where it has one: under valgrind the link itself is valgrind. */
+static void name_program(char name[PATH_BYTES])
+{
+	ssize_t n = readlink(PROGRAM, name, PATH_BYTES - 1);
+	name[n > 0 ? n : 0] = '\0';
+	if (access(name, X_OK))
+		snprintf(name, PATH_BYTES, "%s", PROGRAM);
+}
+
 /* Between fork and exec: only what a signal handler might do, too. */
-BC_NORETURN static void become(const char *dir, const char *output, char *const *argv,
-			       char *const *environment, pid_t parent)
+BC_NORETURN static void become(const char *program, const char *dir, const char *output,
+			       char *const *argv, char *const *environment, pid_t parent)
 {
 	int null = open("/dev/null", O_RDONLY);
 	int out = open(output, O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -35,7 +44,7 @@ BC_NORETURN static void become(const char *dir, const char *output, char *const 
 	if (getppid() != parent || null < 0 || out < 0 || dup2(null, STDIN_FILENO) < 0 ||
 	    dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0 || chdir(dir))
 		_exit(EXIT_NO_EXEC);
-	execve(PROGRAM, argv, environment);
+	execve(program, argv, environment);
 	_exit(EXIT_NO_EXEC);
 }
 
@@ -43,11 +52,13 @@ int demo_spawn(struct demo *d, const char *const *words, char *const *environmen
 	       const char *output, pid_t *ret_pid, struct bc_err *err)
 {
 	const char *argv[WORDS_MAX + 2] = { "backchannel" };
+	char program[PATH_BYTES];
 	size_t n = 0;
 	while (words[n] && n < WORDS_MAX) {
 		argv[n + 1] = words[n];
 		n++;
 	}
+	name_program(program);
 	pid_t parent = getpid(), pid = fork();
 	if (pid < 0) {
 		bc_err_set(err, BC_EIO, "cannot start a process: %s", strerror(errno));
@@ -55,7 +66,7 @@ int demo_spawn(struct demo *d, const char *const *words, char *const *environmen
 		return BC_EIO;
 	}
 	if (pid == 0)
-		become(d->dir, output, (char *const *)argv, environment, parent);
+		become(program, d->dir, output, (char *const *)argv, environment, parent);
 	*ret_pid = pid;
 	return 0;
 }

@@ -370,6 +370,9 @@ void lane_look(struct lane *lane)
 {
 	uint64_t now = bc_wall_ms(lane->delivery->shop->clock);
 	uint64_t wait = lane->next_ms > now ? lane->next_ms - now : 0;
+	/* Entered in what is the future by now: the clock was set back, and its time with it. */
+	if (lane->since_ms > now && lane->next_ms > lane->since_ms)
+		wait = lane->next_ms - lane->since_ms;
 	if (lane->state == BC_LANE_PARKED)
 		lane_probe(lane);
 	else if (lane->state == BC_LANE_BROKEN)

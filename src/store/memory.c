@@ -170,6 +170,8 @@ static int release(struct mem *m, struct bc_store_op *op)
 	struct mem_order *rec = mem_order_below(m, 0);
 	for (; rec; rec = mem_order_below(m, rec->o.row)) {
 		struct bc_order order = rec->o;
+		if (order.created_ms > op->out.changed.newest_ms)
+			op->out.changed.newest_ms = order.created_ms;
 		if (order.state != BC_ORDER_SENDING)
 			continue;
 		bc_rule_release(&order, op->in.release.now_ms);

@@ -74,6 +74,7 @@ int sq_release(struct sq *e, struct bc_store_op *op)
 			return result;
 		op->out.changed.count += count;
 	} while (count == SQ_CHUNK_ROWS);
+	op->out.changed.newest_ms = e->newest_ms.now;
 	return 0;
 }
 

@@ -228,6 +228,9 @@ struct bc_store_op {
 			 * on from here. 0 = all done. A row that moves costs about 10 us during
 			 * which the store does nothing else. */
 			uint64_t next_before_row;
+			/* release: greatest time at which an order was created; later than now:
+			 * the wall clock was set back since */
+			uint64_t newest_ms;
 		} changed;
 		struct {
 			struct bc_order order;

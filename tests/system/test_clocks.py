@@ -20,7 +20,8 @@ KINDS = ("down", "slow", "busy", "wrong", "held")
 
 pytestmark = [
     pytest.mark.skipif(LIBRARY is None, reason="needs the package libfaketime: tools/deps --test"),
-    pytest.mark.skipif(running.is_sanitized(), reason="sanitizers and libfaketime both take over clock_gettime"),
+    pytest.mark.skipif(running.is_sanitized(),
+                       reason="sanitizers and libfaketime both take over clock_gettime"),
 ]
 
 
