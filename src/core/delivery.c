@@ -275,9 +275,9 @@ static void released(struct bc_store_op *op)
 	if (!op->result && op->out.changed.count)
 		bc_log_info("delivery.released", BC_LU("conversions", op->out.changed.count));
 	d->told_begin = d->told_begin && op->result;
-	/* Set back while no process looked: due times lie too far ahead, as if it had stepped now. */
-	if (!op->result &&
-	    op->out.changed.newest_ms > bc_wall_ms(d->shop->clock) + STEP_MIN_MS)
+	/* Set back while no process looked: due times lie too far ahead, as if it had stepped now.
+	 */
+	if (!op->result && op->out.changed.newest_ms > bc_wall_ms(d->shop->clock) + STEP_MIN_MS)
 		d->stepped_back = true;
 	if (op->result)
 		begin_failed(d, &op->err);
