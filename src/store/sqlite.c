@@ -14,6 +14,9 @@ static int begin(void *engine, struct bc_engine_fault *fault)
 {
 	struct sq *e = engine;
 	e->fault = fault;
+	int result = sq_sessions_begin(e);
+	if (result)
+		return result;
 	SQ_QUERY q = sq_query(e, SQ_BEGIN);
 	return sq_run(&q);
 }
@@ -29,6 +32,7 @@ static int commit(void *engine, struct bc_engine_fault *fault)
 	if (sqlite3_step(q.stmt) != SQLITE_DONE)
 		return sq_commit_failed(e, sqlite3_extended_errcode(e->db));
 	sq_counts_settle(e);
+	sq_sessions_settle(e);
 	return 0;
 }
 
@@ -39,6 +43,7 @@ static void rollback(void *engine)
 	 * and the next begin says so. */
 	if (!sqlite3_get_autocommit(e->db))
 		(void)sqlite3_exec(e->db, "ROLLBACK", NULL, NULL, NULL);
+	sq_sessions_restore(e);
 	sq_counts_restore(e);
 }
 
@@ -68,7 +73,7 @@ static int counts(struct sq *e, struct bc_store_op *op)
 {
 	for (int i = 0; i < BC_ORDER_STATES; i++)
 		op->out.counts.orders[i] = e->counts.orders[i].now;
-	op->out.counts.clicks = e->counts.clicks.now;
+	op->out.counts.clicks = e->counts.clicks.now + e->counts.late_clicks.now;
 	return 0;
 }
 

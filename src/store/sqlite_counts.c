@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_BYTES = 32 };
+enum { NAME_BYTES = 32, COUNTS = BC_ORDER_STATES + 2 };
 
 static struct sq_lane *find_lane(const struct sq_counts *c, struct bc_str partner,
 				 struct bc_str product)
@@ -104,16 +104,18 @@ uint64_t sq_counts_pending(const struct sq *e, struct bc_str partner, struct bc_
 
 static const char *count_name(int state, char *text)
 {
-	if (state == BC_ORDER_STATES)
-		return "clicks";
+	if (state >= BC_ORDER_STATES)
+		return state == BC_ORDER_STATES ? "clicks" : "clicks.settled";
 	snprintf(text, NAME_BYTES, "orders.%s", bc_order_state_name((enum bc_order_state)state));
 	return text;
 }
 
-/* The orders' states, then the clicks. */
+/* The orders' states, then the clicks', then up to where those are settled. */
 static struct sq_count *count_at(struct sq_counts *c, int i)
 {
-	return i == BC_ORDER_STATES ? &c->clicks : &c->orders[i];
+	if (i < BC_ORDER_STATES)
+		return &c->orders[i];
+	return i == BC_ORDER_STATES ? &c->clicks : &c->settled;
 }
 
 /* One that was never put has no state. */
@@ -164,10 +166,11 @@ static int load_newest(struct sq *e)
 int sq_counts_load(struct sq *e)
 {
 	char name[NAME_BYTES];
+	e->counts.settled = (struct sq_count){ SQ_UNSETTLED, SQ_UNSETTLED };
 	SQ_QUERY q = sq_query(e, SQ_COUNTS);
 	int row;
 	while ((row = sq_step(&q)) == 1) {
-		for (int i = 0; i <= BC_ORDER_STATES; i++) {
+		for (int i = 0; i < COUNTS; i++) {
 			if (bc_str_eq(sq_text(&q, 0), count_name(i, name)))
 				*count_at(&e->counts, i) =
 					(struct sq_count){ sq_int(&q, 1), sq_int(&q, 1) };
@@ -217,7 +220,7 @@ static int store_lane(struct sq *e, const struct sq_lane *lane)
 int sq_counts_store(struct sq *e)
 {
 	int result = 0;
-	for (int i = 0; result == 0 && i <= BC_ORDER_STATES; i++)
+	for (int i = 0; result == 0 && i < COUNTS; i++)
 		result = store_count(e, i);
 	for (uint32_t i = 0; result == 0 && i < e->counts.lane_count; i++)
 		result = store_lane(e, &e->counts.lanes[i]);
@@ -228,12 +231,14 @@ int sq_counts_store(struct sq *e)
 
 static void each_count(struct sq *e, void (*visit)(struct sq_count *))
 {
-	for (int i = 0; i <= BC_ORDER_STATES; i++)
+	for (int i = 0; i < COUNTS; i++)
 		visit(count_at(&e->counts, i));
 	for (uint32_t i = 0; i < e->counts.lane_count; i++) {
 		visit(&e->counts.lanes[i].pending);
 		visit(&e->counts.lanes[i].sending);
 	}
+	visit(&e->counts.late_clicks);
+	visit(&e->counts.next_click);
 	visit(&e->newest_ms);
 }
 

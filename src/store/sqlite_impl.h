@@ -30,10 +30,22 @@ enum sq_stmt {
 	SQ_CLICK_DELETE,
 	SQ_CLICK_INSERT,
 	SQ_CLICK_BY_ID,
-	SQ_CLICK_BY_SESSION,
+	SQ_CLICK_BY_ROW,
+	SQ_CLICK_SESSION,
 	SQ_CLICK_BLANK,
-	SQ_CLICKS_BLANK_SESSION,
+	SQ_CLICK_BLANK_ROW,
 	SQ_CLICKS_EXPIRED,
+	SQ_CLICKS_EXPIRED_LATE,
+	SQ_CLICKS_SINCE,
+	SQ_CLICK_FIRST,
+	SQ_CLICK_LAST,
+	SQ_CLICKS_LATE,
+	SQ_EXPIRY_FILL,
+	SQ_EXPIRY_DELETE,
+	SQ_SESSION_INSERT,
+	SQ_SESSION_DELETE,
+	SQ_SESSION_HAS,
+	SQ_SESSION_NEWEST,
 	SQ_ORDER_BY_ID,
 	SQ_ORDER_BY_TOKEN,
 	SQ_ORDER_UNCLAIMED_CLICK,
@@ -81,7 +93,10 @@ struct sq_lane {
 };
 struct sq_counts {
 	struct sq_count orders[BC_ORDER_STATES], clicks;
-	struct sq_lane *lanes; /* owned; only ever grows */
+	struct sq_count late_clicks; /* not in clicks; see sqlite_clicks.c */
+	struct sq_count next_click;  /* the row that it gets */
+	struct sq_count settled;     /* the row of a click; see sqlite_sessions.c */
+	struct sq_lane *lanes;	     /* owned; only ever grows */
 	uint32_t lane_count, lane_room;
 };
 
@@ -93,15 +108,16 @@ struct sq {
 	struct bc_engine_fault *fault; /* borrowed from the call under way */
 	struct bc_arena *scratch;      /* owned; reset before each operation */
 	struct sq_counts counts;
+	struct sq_sessions *sessions; /* owned */
 	struct bc_returns returns;
 	struct sq_count newest_ms; /* greatest created_ms so far; see sq_schema */
 	/* No unattributed order was created later. */
 	uint64_t unattributed_ms;
-	uint32_t wal_pages;	   /* not yet in the database file */
-	bool broken;	   /* a commit or checkpoint met an I/O error: nothing more is written */
-	bool scrub;	   /* the log still holds tokens that were removed */
-	uint64_t scrub_ms; /* when to do that; elapsed clock */
-	uint64_t retry_ms; /* no checkpoint before; elapsed clock */
+	uint32_t wal_pages; /* not yet in the database file */
+	bool broken;	    /* a commit or checkpoint met an I/O error: nothing more is written */
+	bool scrub;	    /* the log still holds tokens that were removed */
+	uint64_t scrub_ms;  /* when to do that; elapsed clock */
+	uint64_t retry_ms;  /* no checkpoint before; elapsed clock */
 };
 
 /* sqlite_fault.c */
@@ -161,6 +177,26 @@ const struct bc_lane_record *sq_find_lane(void *e, struct bc_str partner, struct
 int sq_put_lane(struct sq *e, struct bc_store_op *op);
 int sq_tell_lanes(struct sq *e, struct bc_store_op *op);
 
+/* sqlite_sessions.c: the clicks of each session. */
+#define SQ_PART_ROWS 131072	/* of click_sessions; never changes: stores are laid out by it */
+#define SQ_UNSETTLED UINT64_MAX /* counts.settled: the store does not say */
+enum { SQ_UNSETTLED_MAX = 2 * 256 * 224 }; /* rows behind counts.settled, at most */
+struct sq_session_click {
+	uint64_t captured_ms, row;
+};
+int sq_sessions_open(struct sq *e); /* after the clicks: 0 or a fault */
+void sq_sessions_close(struct sq *e);
+/* With each click that is put, in the order of rows. */
+int sq_sessions_add(struct sq *e, uint64_t row, const struct bc_click *click);
+/* With each click of a session that is deleted. 0 or a fault. */
+int sq_sessions_remove(struct sq *e, const struct sq_session_click *click, const uint8_t *session);
+/* The newest by time, then row, newest first. Returns how many, or a fault. */
+int sq_sessions_newest(struct sq *e, const uint8_t *session, uint32_t limit,
+		       struct sq_session_click *ret_clicks);
+int sq_sessions_begin(struct sq *e);	/* before a transaction */
+void sq_sessions_settle(struct sq *e);	/* after a commit */
+void sq_sessions_restore(struct sq *e); /* after a rollback, before the counts */
+
 /* sqlite_returns.c */
 int sq_returns_load(struct sq *e);
 int sq_returns_store(struct sq *e);
@@ -169,6 +205,16 @@ int sq_tell_returns(struct sq *e, struct bc_store_op *op);
 /* sqlite_rows.c: the rows that the rules work on. */
 extern const struct bc_rule_rows sq_rows;
 int sq_move_order(void *e, enum bc_order_state from, const struct bc_order *order);
+
+/* sqlite_clicks.c: what the rules ask about clicks (rules.h). */
+int sq_find_click(void *e, const uint8_t *id, struct bc_arena *arena, struct bc_click *ret_click);
+int sq_find_session_click(void *e, const uint8_t *session, struct bc_arena *arena,
+			  struct bc_click *ret_click);
+int sq_put_click(void *e, const struct bc_click *click, bool *ret_replaced);
+int sq_blank_clicks(void *e, const struct bc_order *order);
+/* Deletes what expired at before_ms or earlier, at most so many. How many, or a fault. */
+int sq_purge_clicks(struct sq *e, uint64_t before_ms, uint32_t limit);
+int sq_clicks_open(struct sq *e); /* after the counts: 0 or a fault */
 
 /* Operations. 0 or a fault. */
 int sq_delete_click(struct sq *e, struct bc_store_op *op);

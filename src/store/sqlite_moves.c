@@ -130,19 +130,12 @@ int sq_requeue(struct sq *e, struct bc_store_op *op)
 static int delete_clicks(struct sq *e, struct bc_store_op *op)
 {
 	uint32_t limit = bc_rule_purge_limit(op);
-	SQ_QUERY q = sq_query(e, SQ_CLICKS_EXPIRED);
-	sq_add_int(&q, op->in.purge.clicks_before_ms);
-	sq_add_int(&q, limit);
-	int result = sq_run(&q);
-	if (result)
-		return result;
-	uint64_t deleted = (uint64_t)sqlite3_changes(e->db);
-	e->counts.clicks.now -= deleted;
-	op->out.purge.clicks = deleted;
-	if (deleted == limit)
+	int deleted = sq_purge_clicks(e, op->in.purge.clicks_before_ms, limit);
+	if (deleted < 0)
+		return deleted;
+	op->out.purge.clicks = (uint64_t)deleted;
+	if ((uint32_t)deleted == limit)
 		op->out.purge.more = true;
-	if (deleted)
-		sq_want_scrub(e);
 	return 0;
 }
 

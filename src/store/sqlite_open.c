@@ -250,11 +250,13 @@ static int prepare_all(struct sq *e, struct bc_err *err)
 	return 0;
 }
 
-static int load_counts(struct sq *e, struct bc_err *err)
+static int load_memory(struct sq *e, struct bc_err *err)
 {
 	struct bc_engine_fault fault = { 0 };
 	e->fault = &fault;
 	int result = sq_counts_load(e);
+	if (result == 0)
+		result = sq_clicks_open(e);
 	if (result && err)
 		*err = fault.err;
 	return result;
@@ -287,7 +289,7 @@ static int open_database(struct sq *e, struct bc_err *err)
 		result = sq_upgrade(e, version, err);
 	if (result == 0)
 		result = prepare_all(e, err);
-	return result ? result : load_counts(e, err);
+	return result ? result : load_memory(e, err);
 }
 
 int sq_open(const char *path, const struct bc_clock *clock, void **ret_engine, struct bc_err *err)
@@ -323,6 +325,7 @@ void sq_close(void *engine)
 	if (e->broken)
 		sqlite3_db_config(e->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_close(e->db);
+	sq_sessions_close(e);
 	sq_counts_finish(e);
 	bc_arena_destroy(e->scratch);
 	free(e->path);

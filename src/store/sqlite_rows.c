@@ -1,144 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The rows that the rules (rules.h) look up and write: orders, clicks, attempts, one at a time. */
+/* The rows that the rules (rules.h) look up and write, one at a time: orders and attempts. Clicks
+ * are in sqlite_clicks.c. */
 #include "store/sqlite_impl.h"
-
-#include <string.h>
-
-/* --- clicks -------------------------------------------------------------------------------- */
-
-static int step_click(struct sq_query *q, struct bc_arena *arena, struct bc_click *ret_click)
-{
-	int row = sq_step(q);
-	if (row <= 0)
-		return row;
-	*ret_click = (struct bc_click){
-		.is_test = sq_int(q, 4) != 0,
-		.captured_ms = sq_int(q, 7),
-		.expires_ms = sq_int(q, 8),
-	};
-	if (!sq_hash(q, 0, ret_click->id) || !sq_hash(q, 3, ret_click->token_hash))
-		return sq_failed(q->e, SQLITE_CORRUPT);
-	ret_click->has_session = sq_hash(q, 1, ret_click->session);
-	int result = sq_copy(q, 2, arena, &ret_click->token);
-	if (result == 0)
-		result = sq_copy(q, 5, arena, &ret_click->partner);
-	if (result == 0)
-		result = sq_copy(q, 6, arena, &ret_click->product);
-	return result ? result : 1;
-}
-
-static int find_click_by(struct sq *e, enum sq_stmt stmt, const uint8_t *hash,
-			 struct bc_arena *arena, struct bc_click *ret_click)
-{
-	SQ_QUERY q = sq_query(e, stmt);
-	sq_add_hash(&q, true, hash);
-	return step_click(&q, arena, ret_click);
-}
-
-static int find_click(void *e, const uint8_t *id, struct bc_arena *arena,
-		      struct bc_click *ret_click)
-{
-	return find_click_by(e, SQ_CLICK_BY_ID, id, arena, ret_click);
-}
-
-static int find_session_click(void *e, const uint8_t *session, struct bc_arena *arena,
-			      struct bc_click *ret_click)
-{
-	return find_click_by(e, SQ_CLICK_BY_SESSION, session, arena, ret_click);
-}
-
-/* 1: it is there now; 0: another one of that id was; or a fault. */
-static int insert_click(struct sq *e, const struct bc_click *click)
-{
-	SQ_QUERY q = sq_query(e, SQ_CLICK_INSERT);
-	sq_add_hash(&q, true, click->id);
-	sq_add_hash(&q, click->has_session, click->session);
-	sq_add_text(&q, click->token);
-	sq_add_hash(&q, true, click->token_hash);
-	sq_add_int(&q, click->is_test);
-	sq_add_label(&q, click->partner);
-	sq_add_label(&q, click->product);
-	sq_add_int(&q, click->captured_ms);
-	sq_add_int(&q, click->expires_ms);
-	int result = sq_run(&q);
-	return result ? result : sqlite3_changes(e->db);
-}
-
-/* 1: it was there; 0: it was not; or a fault. */
-static int remove_click(struct sq *e, const uint8_t *id)
-{
-	SQ_QUERY q = sq_query(e, SQ_CLICK_DELETE);
-	sq_add_hash(&q, true, id);
-	int result = sq_run(&q);
-	if (result)
-		return result;
-	int removed = sqlite3_changes(e->db);
-	if (removed) {
-		e->counts.clicks.now--;
-		sq_want_scrub(e);
-	}
-	return removed;
-}
-
-/* A click that is put again gets a new row: the later one is last where the times are the same. */
-static int put_click(void *engine, const struct bc_click *click, bool *ret_replaced)
-{
-	struct sq *e = engine;
-	int inserted = insert_click(e, click);
-	*ret_replaced = inserted == 0;
-	if (inserted == 0) {
-		int removed = remove_click(e, click->id);
-		inserted = removed < 0 ? removed : insert_click(e, click);
-	}
-	if (inserted < 0)
-		return inserted;
-	e->counts.clicks.now++;
-	return 0;
-}
-
-/* Runs a statement that empties tokens. */
-static int run_blank(struct sq_query *q)
-{
-	int result = sq_run(q);
-	if (result == 0 && sqlite3_changes(q->e->db))
-		sq_want_scrub(q->e);
-	return result;
-}
-
-static int blank_click(struct sq *e, const struct bc_order *order)
-{
-	SQ_QUERY q = sq_query(e, SQ_CLICK_BLANK);
-	sq_add_hash(&q, true, order->click);
-	sq_add_hash(&q, true, order->token_hash);
-	return run_blank(&q);
-}
-
-/* The click's session, also where the order was reported without one. */
-static int blank_session(struct sq *e, const struct bc_order *order)
-{
-	SQ_QUERY q = sq_query(e, SQ_CLICKS_BLANK_SESSION);
-	sq_add_hash(&q, order->has_click, order->click);
-	sq_add_hash(&q, order->has_session, order->session);
-	sq_add_int(&q, BC_BLANK_CLICKS_MAX);
-	sq_add_hash(&q, true, order->token_hash);
-	return run_blank(&q);
-}
-
-static int blank_clicks(void *e, const struct bc_order *order)
-{
-	if (!order->has_click)
-		return 0; /* it came by its token */
-	int result = blank_click(e, order);
-	return result ? result : blank_session(e, order);
-}
-
-int sq_delete_click(struct sq *e, struct bc_store_op *op)
-{
-	int removed = remove_click(e, op->in.delete_click);
-	if (removed == 0)
-		op->result = BC_ENOENT;
-	return removed < 0 ? removed : 0;
-}
 
 /* --- orders -------------------------------------------------------------------------------- */
 
@@ -308,17 +171,17 @@ static int update_attempt(void *e, const struct bc_order *order, const struct bc
 
 const struct bc_rule_rows sq_rows = {
 	.find_order = find_order,
-	.find_click = find_click,
-	.find_session_click = find_session_click,
+	.find_click = sq_find_click,
+	.find_session_click = sq_find_session_click,
 	.find_lane = sq_find_lane,
 	.find_token = find_token,
 	.find_unclaimed = find_unclaimed,
-	.put_click = put_click,
+	.put_click = sq_put_click,
 	.insert_order = insert_order,
 	.claim_order = claim_order,
 	.move_order = sq_move_order,
 	.clear_order = clear_order,
-	.blank_clicks = blank_clicks,
+	.blank_clicks = sq_blank_clicks,
 	.insert_attempt = insert_attempt,
 	.update_attempt = update_attempt,
 };

@@ -39,8 +39,17 @@ const char sq_schema[] =
 	" product TEXT NOT NULL,"
 	" captured_ms INTEGER NOT NULL,"
 	" expires_ms INTEGER NOT NULL) STRICT;"
-	"CREATE INDEX clicks_session ON clicks(session, captured_ms) WHERE session IS NOT NULL;"
-	"CREATE INDEX clicks_expires ON clicks(expires_ms);"
+	/* In place of indexes: see sqlite_clicks.c and sqlite_sessions.c. */
+	"CREATE TABLE click_expiry("
+	" expires_ms INTEGER NOT NULL,"
+	" row INTEGER NOT NULL,"
+	" PRIMARY KEY(expires_ms, row)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE click_sessions("
+	" part INTEGER NOT NULL," /* row / SQ_PART_ROWS */
+	" session BLOB NOT NULL,"
+	" captured_ms INTEGER NOT NULL,"
+	" row INTEGER NOT NULL,"
+	" PRIMARY KEY(part, session, captured_ms, row)) STRICT, WITHOUT ROWID;"
 
 	"CREATE TABLE orders("
 	" row INTEGER PRIMARY KEY,"
@@ -97,6 +106,7 @@ const char sq_schema[] =
 
 	/* Kept by the engine, written with each commit that changes them. */
 	"CREATE TABLE counts(name TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"INSERT INTO counts VALUES('clicks.settled', 0);"
 	"CREATE TABLE lanes("
 	" partner TEXT NOT NULL,"
 	" product TEXT NOT NULL,"
@@ -134,6 +144,8 @@ const char sq_schema[] =
 #define SELECT_ORDER "SELECT " ORDER_COLUMNS " FROM orders"
 #define CLICK_COLUMNS                                                                              \
 	"id, session, token, token_hash, is_test, partner, product, captured_ms, expires_ms"
+/* What belongs to a click elsewhere is found by. */
+#define CLICK_TRACES "row, session, captured_ms, expires_ms"
 #define LANE_COLUMNS                                                                               \
 	"partner, product, pending, sending, state, reason, stands, since_ms, stood_ms,"           \
 	" stood_since_ms, until_ms"
@@ -147,24 +159,42 @@ const char *const sq_texts[SQ_STMTS] = {
 	[SQ_BEGIN] = "BEGIN IMMEDIATE",
 	[SQ_COMMIT] = "COMMIT",
 
-	[SQ_CLICK_DELETE] = "DELETE FROM clicks WHERE id = ?",
+	[SQ_CLICK_DELETE] = "DELETE FROM clicks WHERE id = ? RETURNING " CLICK_TRACES,
 	[SQ_CLICK_INSERT] =
-		"INSERT INTO clicks(" CLICK_COLUMNS ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)"
+		"INSERT INTO clicks(row, " CLICK_COLUMNS ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 		" ON CONFLICT(id) DO NOTHING",
 	[SQ_CLICK_BY_ID] = "SELECT " CLICK_COLUMNS " FROM clicks WHERE id = ?",
-	[SQ_CLICK_BY_SESSION] =
-		"SELECT " CLICK_COLUMNS " FROM clicks INDEXED BY clicks_session WHERE session = ?"
-		" ORDER BY captured_ms DESC, row DESC LIMIT 1",
+	[SQ_CLICK_BY_ROW] = "SELECT " CLICK_COLUMNS " FROM clicks WHERE row = ?",
+	[SQ_CLICK_SESSION] = "SELECT session FROM clicks WHERE id = ? AND session IS NOT NULL",
 	[SQ_CLICK_BLANK] = "UPDATE clicks SET token = ''"
 			   " WHERE id = ? AND token_hash = ? AND token <> ''",
-	[SQ_CLICKS_BLANK_SESSION] =
-		"UPDATE clicks SET token = '' WHERE row IN"
-		" (SELECT row FROM clicks INDEXED BY clicks_session"
-		" WHERE session = coalesce((SELECT session FROM clicks WHERE id = ?), ?)"
-		" ORDER BY captured_ms DESC, row DESC LIMIT ?)"
-		" AND token_hash = ? AND token <> ''",
+	[SQ_CLICK_BLANK_ROW] = "UPDATE clicks SET token = ''"
+			       " WHERE row = ? AND token_hash = ? AND token <> ''",
 	[SQ_CLICKS_EXPIRED] = "DELETE FROM clicks WHERE row IN"
-			      " (SELECT row FROM clicks WHERE expires_ms <= ? LIMIT ?)",
+			      " (SELECT row FROM click_expiry WHERE expires_ms <= ?"
+			      " ORDER BY expires_ms LIMIT ?) RETURNING " CLICK_TRACES,
+	[SQ_CLICKS_EXPIRED_LATE] =
+		"DELETE FROM clicks WHERE row IN"
+		" (SELECT row FROM clicks WHERE expires_ms <= ?1 AND row > ?3 LIMIT ?2)"
+		" RETURNING " CLICK_TRACES,
+	[SQ_CLICKS_SINCE] = "SELECT row, session, captured_ms FROM clicks WHERE row > ?",
+	[SQ_CLICK_FIRST] = "SELECT min(row) FROM clicks",
+	[SQ_CLICK_LAST] = "SELECT max(row) FROM clicks",
+	[SQ_CLICKS_LATE] = "SELECT count(*) FROM clicks c WHERE row > ? AND NOT EXISTS"
+			   " (SELECT 1 FROM click_expiry WHERE expires_ms = c.expires_ms"
+			   " AND row = c.row)",
+	[SQ_EXPIRY_FILL] = "INSERT OR IGNORE INTO click_expiry"
+			   " SELECT expires_ms, row FROM clicks WHERE row > ?",
+	[SQ_EXPIRY_DELETE] = "DELETE FROM click_expiry WHERE expires_ms = ? AND row = ?",
+
+	[SQ_SESSION_INSERT] = "INSERT OR IGNORE INTO click_sessions VALUES(?, ?, ?, ?)",
+	[SQ_SESSION_DELETE] = "DELETE FROM click_sessions"
+			      " WHERE part = ? AND session = ? AND captured_ms = ? AND row = ?",
+	[SQ_SESSION_HAS] = "SELECT 1 FROM click_sessions"
+			   " WHERE part = ? AND session = ? AND captured_ms = ? AND row = ?",
+	[SQ_SESSION_NEWEST] = "SELECT captured_ms, row FROM click_sessions"
+			      " WHERE part = ? AND session = ?"
+			      " ORDER BY captured_ms DESC, row DESC LIMIT ?",
 
 	[SQ_ORDER_BY_ID] = SELECT_ORDER " WHERE order_id = ?",
 	[SQ_ORDER_BY_TOKEN] = "SELECT order_id FROM orders INDEXED BY orders_token"

@@ -10,11 +10,29 @@
 #include <stdio.h>
 
 /*
- * Lanes say until when; the returns of the last days are counted from the orders, once. newest_ms
- * tells where those begin: no row up to the one found was created since. (The numbers are those of
- * returns.h: five minutes, and eight days.)
+ * The clicks of a session are found by a table in place of an index. Lanes say until when; the
+ * returns of the last days are counted from the orders, once. newest_ms tells where those begin: no
+ * row up to the one found was created since. (The numbers are those of returns.h: five minutes, and
+ * eight days.)
  */
 static const char to_2[] =
+	"CREATE TABLE click_expiry("
+	" expires_ms INTEGER NOT NULL,"
+	" row INTEGER NOT NULL,"
+	" PRIMARY KEY(expires_ms, row)) STRICT, WITHOUT ROWID;"
+	"INSERT INTO click_expiry SELECT expires_ms, row FROM clicks INDEXED BY clicks_expires"
+	" WHERE expires_ms >= 0 ORDER BY 1, 2;"
+	"DROP INDEX clicks_expires;"
+	"CREATE TABLE click_sessions("
+	" part INTEGER NOT NULL,"
+	" session BLOB NOT NULL,"
+	" captured_ms INTEGER NOT NULL,"
+	" row INTEGER NOT NULL,"
+	" PRIMARY KEY(part, session, captured_ms, row)) STRICT, WITHOUT ROWID;"
+	"INSERT INTO click_sessions SELECT row / 131072, session, captured_ms, row"
+	" FROM clicks INDEXED BY clicks_session WHERE session IS NOT NULL ORDER BY 1, 2, 3, 4;"
+	"DROP INDEX clicks_session;"
+	"INSERT INTO counts SELECT 'clicks.settled', coalesce(max(row), 0) FROM clicks;"
 	"ALTER TABLE lanes ADD COLUMN until_ms INTEGER NOT NULL DEFAULT 0;"
 	"CREATE TABLE returns("
 	" bucket INTEGER NOT NULL,"

@@ -115,7 +115,12 @@ static const char filling[] =
 	"'pending',"
 	" iif(state = 2, 'sending', iif(state = 3, 'delivered', iif(state = 4, 'rejected',"
 	" iif(state = 5, 'expired', 'cancelled')))))), count(*) FROM orders GROUP BY state;"
-	"INSERT INTO counts VALUES('clicks', 1);"
+	/* a hundred sessions of three clicks each */
+	"WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 299)"
+	" INSERT INTO clicks SELECT 2 + i, randomblob(16),"
+	" CAST(printf('session-%08d', i % 100) AS BLOB), printf('tok-%03d', i), randomblob(16), 0,"
+	" 'partner', 'default', 1000 + i, 9000 + i FROM n;"
+	"INSERT INTO counts VALUES('clicks', 301);"
 	"INSERT INTO lanes SELECT partner, product, sum(state = 1), sum(state = 2), 'parked',"
 	" 'no answer', 1, 700, 5, 700 FROM orders GROUP BY 1, 2;"
 	"COMMIT";
@@ -179,6 +184,8 @@ static void assert_is_version_1(struct rig *r)
 	assert_sql(r, "SELECT count(*) FROM sqlite_schema WHERE name = 'returns'", "0");
 	assert_sql(r, "SELECT count(*) FROM pragma_table_info('lanes')", "10");
 	assert_sql(r, "SELECT count(*) FROM orders", "600");
+	assert_sql(r, "SELECT group_concat(name) FROM sqlite_schema WHERE name LIKE 'click%'",
+		   "clicks,clicks_session,clicks_expires");
 	assert_sql(r, "PRAGMA integrity_check", "ok");
 }
 
@@ -241,7 +248,7 @@ static void assert_order(struct rig *r, uint64_t now_ms)
 static void assert_whole(struct rig *r, uint64_t now_ms)
 {
 	static const char expected[] = "unattributed=86 pending=86 sending=86 delivered=86"
-				       " rejected=86 expired=85 cancelled=85 clicks=1";
+				       " rejected=86 expired=85 cancelled=85 clicks=301";
 	assert_counts(r, expected);
 	assert_returns(r, now_ms);
 	assert_lane(r);
@@ -288,6 +295,35 @@ static void an_upgraded_store_works_on(void **state)
 	assert_int_equal(one->orders[1][BC_ORDER_PENDING], expected.orders[1][BC_ORDER_PENDING]);
 	assert_int_equal(one->orders[1][BC_ORDER_DELIVERED],
 			 expected.orders[1][BC_ORDER_DELIVERED] + 1);
+}
+
+static void an_upgraded_store_finds_and_purges_the_clicks_it_had(void **state)
+{
+	struct rig *r = *state;
+	make_version_1(r);
+	rig_open(r);
+	for (int turn = 0; turn < 2; turn++) {
+		const char *order = turn ? "b" : "a", *session = "session-00000042";
+		struct bc_store_op *op =
+			report(r, (struct report){ order, .session = session, .at = 9000 });
+		assert_int_equal(op->out.accept.order.state,
+				 turn ? BC_ORDER_UNATTRIBUTED : BC_ORDER_PENDING);
+		assert_text(op->out.accept.order.token, turn ? NULL : "tok-242");
+	}
+	put_click(r, (struct click){ "c", "tok-new", "session-00000042", .at = 2000, .ttl = 8000 });
+	rig_reopen(r);
+	struct bc_store_op *op = rig_op(r, BC_STORE_PURGE);
+	op->in.purge.clicks_before_ms = 9100;
+	assert_int_equal(rig_run(r, op), 0);
+	assert_int_equal(op->out.purge.clicks, 102);
+	assert_int_equal(counts(r).clicks, 200);
+	op->in.purge.clicks_before_ms = 9299;
+	assert_int_equal(rig_run(r, op), 0);
+	assert_int_equal(op->out.purge.clicks, 199);
+	op = report(r, (struct report){ "c", .session = "session-00000042", .at = 9000 });
+	assert_text(op->out.accept.order.token, "tok-new");
+	op = report(r, (struct report){ "d", .session = "session-00000043", .at = 9000 });
+	assert_text(op->out.accept.order.reason, "no click for this session");
 }
 
 /* Column by column: the name, the type, whether it may be absent, its place in the key. */
@@ -401,6 +437,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(a_store_of_version_1_is_upgraded_with_all_that_it_holds),
 		STORE_TEST(an_upgraded_store_works_on),
+		STORE_TEST(an_upgraded_store_finds_and_purges_the_clicks_it_had),
 		STORE_TEST(an_upgraded_store_has_the_tables_of_a_new_one),
 		STORE_TEST(an_upgrade_that_is_killed_leaves_version_1_whole),
 		STORE_TEST(an_upgrade_without_space_is_refused_and_leaves_version_1),
