@@ -15,6 +15,7 @@
 #include <string.h>
 
 enum { BLOCK_ROWS = 1024 };
+_Static_assert(SQ_PART_ROWS == 131072, "rebuild says it in SQL");
 
 /* --- looking up ---------------------------------------------------------------------------- */
 
@@ -279,22 +280,17 @@ static int load_late(struct sq *e)
 	return row < 0 ? row : 0;
 }
 
-#define TEXT_OF(x)   #x
-#define NUMBER_OF(x) TEXT_OF(x)
-
 /* Makes what finds clicks anew from the clicks. */
 static int rebuild(struct sq *e)
 {
 	static const char sql[] =
 		"BEGIN IMMEDIATE;"
 		"DELETE FROM click_sessions;"
-		"INSERT INTO click_sessions SELECT row / " NUMBER_OF(
-			SQ_PART_ROWS) ","
-				      " session, captured_ms, row"
-				      " FROM clicks WHERE session IS NOT NULL ORDER BY 1, 2, 3, 4;"
-				      "DELETE FROM click_expiry;"
-				      "INSERT INTO click_expiry SELECT expires_ms, row FROM clicks "
-				      "ORDER BY 1, 2";
+		"INSERT INTO click_sessions SELECT row / 131072, session, captured_ms, row"
+		" FROM clicks WHERE session IS NOT NULL ORDER BY 1, 2, 3, 4;"
+		"DELETE FROM click_expiry;"
+		"INSERT INTO click_expiry SELECT expires_ms, row FROM clicks"
+		" ORDER BY 1, 2";
 	int rc = sqlite3_exec(e->db, sql, NULL, NULL, NULL);
 	if (rc != SQLITE_OK)
 		return sq_failed(e, rc);
