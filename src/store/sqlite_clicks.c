@@ -233,9 +233,10 @@ static int blank_session(struct sq *e, const struct bc_order *order)
 {
 	uint8_t session[BC_HASH_BYTES];
 	struct sq_session_click clicks[BC_BLANK_CLICKS_MAX];
-	int count = find_session(e, order, session);
-	if (count == 1)
-		count = sq_sessions_newest(e, session, BC_BLANK_CLICKS_MAX, clicks);
+	int found = find_session(e, order, session);
+	if (found <= 0)
+		return found;
+	int count = sq_sessions_newest(e, session, BC_BLANK_CLICKS_MAX, clicks);
 	for (int i = 0; i < count; i++) {
 		SQ_QUERY q = sq_query(e, SQ_CLICK_BLANK_ROW);
 		sq_add_int(&q, clicks[i].row);
