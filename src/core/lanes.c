@@ -25,25 +25,30 @@ enum {
 	LEASE_ARENA_MAX = 1024 * 1024
 };
 
-static void throttle_over(struct lane *lane);
+static void lane_open(struct lane *lane);
 
 static const struct state_rule {
-	const char *name;
 	bool stands; /* its time does not run: deadlines wait */
 	bool kept;   /* over a restart */
 	bool alarms; /* entering it, and coming back to open from it, is told once */
 	enum bc_log_level level;
 	void (*timer)(struct lane *lane); /* what it does when it has slept */
 } rules[BC_LANE_STATES] = {
-	[BC_LANE_OPEN] = { "open", .level = BC_LOG_INFO },
-	[BC_LANE_THROTTLED] = { "throttled", .kept = true, .level = BC_LOG_WARNING,
-				.timer = throttle_over },
-	[BC_LANE_SUSPECT] = { "suspect", .level = BC_LOG_WARNING },
-	[BC_LANE_BROKEN] = { "broken", .kept = true, .alarms = true, .level = BC_LOG_ERROR,
+	[BC_LANE_OPEN] = { .level = BC_LOG_INFO },
+	[BC_LANE_THROTTLED] = { .kept = true, .level = BC_LOG_WARNING, .timer = lane_open },
+	[BC_LANE_SUSPECT] = { .level = BC_LOG_WARNING },
+	[BC_LANE_BROKEN] = { .kept = true,
+			     .alarms = true,
+			     .level = BC_LOG_ERROR,
 			     .timer = lane_try },
-	[BC_LANE_PARKED] = { "parked", .stands = true, .kept = true, .alarms = true,
-			     .level = BC_LOG_ERROR, .timer = lane_probe },
-	[BC_LANE_PAUSED] = { "paused", .stands = true, .kept = true, .alarms = true,
+	[BC_LANE_PARKED] = { .stands = true,
+			     .kept = true,
+			     .alarms = true,
+			     .level = BC_LOG_ERROR,
+			     .timer = lane_probe },
+	[BC_LANE_PAUSED] = { .stands = true,
+			     .kept = true,
+			     .alarms = true,
 			     .level = BC_LOG_WARNING },
 };
 
@@ -119,13 +124,13 @@ static void raise_alarm(const struct lane *lane, enum bc_lane_state from, const 
 {
 	char text[BC_LANE_NAME_BYTES + BC_LANE_REASON_BYTES + 64];
 	snprintf(text, sizeof(text), "backchannel: lane %s is %s%s%s", lane->name,
-		 rules[lane->state].name, reason[0] ? ": " : "", reason);
+		 bc_lane_state_name[lane->state], reason[0] ? ": " : "", reason);
 	bc_alerts_raise(lane->delivery->shop->alerts,
 			&(struct bc_alert){ .event = "lane.state",
 					    .lane = lane->name,
 					    .product = lane->label,
-					    .from = rules[from].name,
-					    .to = rules[lane->state].name,
+					    .from = bc_lane_state_name[from],
+					    .to = bc_lane_state_name[lane->state],
 					    .reason = reason,
 					    .hint = hint,
 					    .text = text,
@@ -135,8 +140,9 @@ static void raise_alarm(const struct lane *lane, enum bc_lane_state from, const 
 static void tell(struct lane *lane, enum bc_lane_state from, const char *reason, const char *hint)
 {
 	bc_log_at(rules[lane->state].level, "lane.state", BC_LS("lane", lane->name),
-		  BC_LS("from", rules[from].name), BC_LS("to", rules[lane->state].name),
-		  BC_LS("reason", reason), BC_LS("hint", hint));
+		  BC_LS("from", bc_lane_state_name[from]),
+		  BC_LS("to", bc_lane_state_name[lane->state]), BC_LS("reason", reason),
+		  BC_LS("hint", hint));
 	if (!rules[lane->state].alarms && !(lane->alarmed && lane->state == BC_LANE_OPEN))
 		return;
 	lane->alarmed = rules[lane->state].alarms;
@@ -188,11 +194,6 @@ static void lane_timer(void *ctx)
 		rules[lane->state].timer(lane);
 }
 
-static void throttle_over(struct lane *lane)
-{
-	lane_open(lane);
-}
-
 /* --- one conversion, to see whether the lane is good again ----------------------------------- */
 
 void lane_try(struct lane *lane)
@@ -229,6 +230,24 @@ static void trial_failed(struct lane *lane, uint64_t wait_ms)
 	lane_sleep(lane, wait > wait_ms ? wait : wait_ms);
 }
 
+/* --- the credential: key, id, base URL ------------------------------------------------------- */
+
+static bool same_credential(const struct bc_product *a, const struct bc_product *b,
+			    const char *fingerprint)
+{
+	char other[BC_FINGERPRINT_BYTES];
+	bc_secret_fingerprint(b->key, other);
+	return strcmp(fingerprint, other) == 0 && strcmp(a->id, b->id) == 0 &&
+	       strcmp(a->base_url, b->base_url) == 0;
+}
+
+/* It was sent with one that is the lane's no longer: a refusal of that tells nothing. */
+static bool is_outdated(const struct lane *lane, const struct job *job)
+{
+	const struct bc_product *sent = job->handback.product, *now = lane->product;
+	return !now || (sent != now && !same_credential(now, sent, lane->key_fingerprint));
+}
+
 /* --- what attempts say ----------------------------------------------------------------------- */
 
 static void count_health(struct lane *lane, bool failed)
@@ -248,7 +267,7 @@ static bool is_failing(const struct lane *lane)
 void lane_answered(struct lane *lane, const struct job *job)
 {
 	count_health(lane, false);
-	lane->proven = true;
+	lane->proven |= !is_outdated(lane, job);
 	if (lane->state == BC_LANE_BROKEN || (lane->state == BC_LANE_PARKED && job->trial))
 		lane_open(lane);
 }
@@ -288,18 +307,6 @@ void lane_failed(struct lane *lane, const struct job *job, int status, uint64_t 
 		lane_break(lane, wait_ms);
 	else if (sends && wait_ms)
 		throttle(lane, wait_ms);
-}
-
-/* The credential that it was sent with is the lane's no longer: its answer tells nothing. */
-static bool is_outdated(const struct lane *lane, const struct job *job)
-{
-	char fingerprint[BC_FINGERPRINT_BYTES];
-	const struct bc_product *sent = job->handback.product, *now = lane->product;
-	if (!now || !sent || sent == now)
-		return !now;
-	bc_secret_fingerprint(sent->key, fingerprint);
-	return strcmp(fingerprint, lane->key_fingerprint) != 0 || strcmp(sent->id, now->id) != 0 ||
-	       strcmp(sent->base_url, now->base_url) != 0;
 }
 
 static void hold(struct lane *lane, struct job *job, const struct bc_partner_verdict *verdict)
@@ -357,15 +364,6 @@ struct lane *lane_create(struct bc_delivery *d, const struct bc_product *product
 	return NULL;
 }
 
-static bool same_credential(const struct bc_product *a, const struct bc_product *b,
-			    const char *fingerprint)
-{
-	char other[BC_FINGERPRINT_BYTES];
-	bc_secret_fingerprint(b->key, other);
-	return strcmp(fingerprint, other) == 0 && strcmp(a->id, b->id) == 0 &&
-	       strcmp(a->base_url, b->base_url) == 0;
-}
-
 void lane_look(struct lane *lane)
 {
 	uint64_t now = bc_wall_ms(lane->delivery->shop->clock);
@@ -387,7 +385,7 @@ static void credential_changed(struct lane *lane)
 {
 	bc_log_info("lane.credential", BC_LS("lane", lane->name),
 		    BC_LS("key_fingerprint", lane->key_fingerprint),
-		    BC_LS("state", rules[lane->state].name));
+		    BC_LS("state", bc_lane_state_name[lane->state]));
 	lane->proven = false;
 	lane_probe_drop(lane);
 	lane_look(lane);

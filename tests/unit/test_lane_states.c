@@ -436,6 +436,27 @@ static void an_answer_to_the_former_key_rejects_nothing(void **state)
 	drop_other();
 }
 
+static void an_answer_to_the_former_key_proves_nothing_about_another(void **state)
+{
+	(void)state;
+	rig.config.probe_ms = 60000;
+	start();
+	only_key(KEY_CANARY);
+	set_faults("delay=150ms token=slow* times=1");
+	report("slow", "slow-1");
+	while (requests_seen() == 0)
+		run_for(2);
+	report_many("o", 12);
+	prepare_other("a-wrong-key");
+	reconfigure();
+	await_state("slow", "delivered");
+	await_lane(0, BC_LANE_PARKED);
+	run_for(50);
+	assert_int_equal(requests_seen(), 3); /* the slow one, one more, the test token */
+	await_many("o", 12, "pending");
+	drop_other();
+}
+
 static void another_key_while_the_test_token_is_under_way_rejects_nothing(void **state)
 {
 	(void)state;
@@ -512,6 +533,7 @@ int main(void)
 		SHOP_TEST(a_throttled_lane_is_throttled_after_a_restart),
 		SHOP_TEST(another_key_drains_a_parked_lane_at_once),
 		SHOP_TEST(an_answer_to_the_former_key_rejects_nothing),
+		SHOP_TEST(an_answer_to_the_former_key_proves_nothing_about_another),
 		SHOP_TEST(another_key_while_the_test_token_is_under_way_rejects_nothing),
 		SHOP_TEST(a_product_that_leaves_keeps_what_waits_and_goes_on_when_it_is_back),
 		SHOP_TEST(a_new_product_opens_a_lane_of_its_own),
