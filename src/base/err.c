@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
+
 static const char *const code_names[] = {
 	[-BC_OK] = "ok",	   [-BC_EINVAL] = "invalid",	  [-BC_ENOMEM] = "no-memory",
 	[-BC_ETOOBIG] = "too-big", [-BC_ENOENT] = "not-found",	  [-BC_ECONFLICT] = "conflict",
@@ -29,6 +31,7 @@ const char *bc_code_name(int code)
 
 void bc_assert_failed(const char *what, const char *file, int line)
 {
+	bc_log_flush();
 	fprintf(stderr, "backchannel: bug: %s:%d: %s does not hold; please report it\n", file, line,
 		what);
 	abort();

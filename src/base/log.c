@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where log lines go, which are wanted, and which are refused. A line is one write(2), so lines of
- * threads and of processes that share a file do not mix. How a line is spelled is in log_line.c.
+ * Where log lines go, which are wanted, and which are refused. How a line is spelled is in
+ * log_line.c.
  *
- * Invariants: no line that holds a live secret leaves; errno is kept, so that a caller may log
- * before it looks; nothing here allocates, blocks on another logger, or fails.
+ * Invariants: no line that holds a live secret is gathered, or leaves; a write(2) holds whole lines
+ * and no more than a pipe takes in one piece (a longer line goes alone), so those of threads and of
+ * processes that share a file do not mix; only a thread that gathers leaves something in the
+ * buffer; errno is kept, so that a caller may log before it looks. Nothing here allocates or fails,
+ * and nothing is asserted under the lock: a broken assertion flushes.
  */
 #include "base/log.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -18,7 +24,14 @@
 
 static atomic_int wanted_level = BC_LOG_INFO;
 static atomic_bool as_json;
-static atomic_int to_fd = STDERR_FILENO;
+static _Thread_local bool gathers;
+
+static struct {
+	pthread_mutex_t lock;
+	int fd;
+	size_t len;
+	char bytes[PIPE_BUF];
+} out = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = STDERR_FILENO };
 
 void bc_log_setup(enum bc_log_level level, bool json)
 {
@@ -29,11 +42,6 @@ void bc_log_setup(enum bc_log_level level, bool json)
 bool bc_log_enabled(enum bc_log_level level)
 {
 	return (int)level <= atomic_load_explicit(&wanted_level, memory_order_relaxed);
-}
-
-void bc_log_to_fd(int fd)
-{
-	atomic_store(&to_fd, fd);
 }
 
 /* Position of the word in the list, or -1. */
@@ -87,20 +95,66 @@ static void render_refusal(struct bc_log_line *line, bool json, uint64_t now, co
 	bc_log_line_render(line, json, now, BC_LOG_ERROR, "log.refused", fields, BC_COUNT(fields));
 }
 
-/* A pipe may take a line in parts. A line that cannot be written is lost: logging must not stall.
- */
-static void write_line(int fd, const struct bc_log_line *line)
+/* --- under the lock -------------------------------------------------------------------------- */
+
+/* A pipe may take bytes in parts. What cannot be written is lost: logging must not stall. */
+static void write_out(const char *bytes, size_t len)
 {
 	size_t done = 0;
 
-	while (done < line->len) {
-		ssize_t wrote = write(fd, line->bytes + done, line->len - done);
+	while (done < len) {
+		ssize_t wrote = write(out.fd, bytes + done, len - done);
 
 		if (wrote > 0)
 			done += (size_t)wrote;
 		else if (wrote == 0 || errno != EINTR)
 			return;
 	}
+}
+
+static void flush(void)
+{
+	write_out(out.bytes, out.len);
+	out.len = 0;
+}
+
+static void add(const struct bc_log_line *line)
+{
+	if (line->len > sizeof(out.bytes) - out.len)
+		flush();
+	if (line->len > sizeof(out.bytes)) {
+		write_out(line->bytes, line->len);
+		return;
+	}
+	memcpy(out.bytes + out.len, line->bytes, line->len);
+	out.len += line->len;
+}
+
+/* --- the way out ----------------------------------------------------------------------------- */
+
+void bc_log_to_fd(int fd)
+{
+	pthread_mutex_lock(&out.lock);
+	flush();
+	out.fd = fd;
+	pthread_mutex_unlock(&out.lock);
+}
+
+void bc_log_flush(void)
+{
+	const int saved_errno = errno;
+
+	pthread_mutex_lock(&out.lock);
+	flush();
+	pthread_mutex_unlock(&out.lock);
+	errno = saved_errno;
+}
+
+void bc_log_gather(bool on)
+{
+	gathers = on;
+	if (!on)
+		bc_log_flush();
 }
 
 void bc_log_write(enum bc_log_level level, const char *event, const struct bc_log_field *fields,
@@ -115,7 +169,12 @@ void bc_log_write(enum bc_log_level level, const char *event, const struct bc_lo
 	if (holds_secret(&line, fields, n)) {
 		bc_wipe(&line, sizeof(line));
 		render_refusal(&line, json, now, event);
+		level = BC_LOG_ERROR;
 	}
-	write_line(atomic_load(&to_fd), &line);
+	pthread_mutex_lock(&out.lock);
+	add(&line);
+	if (!gathers || level <= BC_LOG_WARNING)
+		flush();
+	pthread_mutex_unlock(&out.lock);
 	errno = saved_errno;
 }

@@ -2,8 +2,13 @@
 /*
  * One line per event: `TIME LEVEL EVENT key=value...` or the same as a JSON object with ts, level,
  * event. Values are typed fields, never formatted text, so nothing from outside can forge a line.
- * A line that holds a live secret is replaced by one that says so. Thread-safe; one write(2) a
- *line.
+ * A line that holds a live secret is replaced by one that says so. Thread-safe; lines leave in the
+ * order of the calls, whichever threads these were made on.
+ *
+ * A line is one write(2), but on a thread that gathers: there, what is below a warning waits for
+ * the next line that does not, for 4096 bytes, or for bc_log_flush. Loops gather, and flush before
+ * they wait, so a line is never later than its turn. Whoever kills the process with SIGKILL, or
+ * makes it crash, loses the lines of the turns under way; the log tells, it does not prove.
  *
  *	bc_log_info("order.accepted", BC_LS("order", id), BC_LU("attempt", n));
  *
@@ -46,8 +51,14 @@ void bc_log_setup(enum bc_log_level level, bool json);
  * BC_EINVAL. */
 BC_MUST_CHECK int bc_log_parse(struct bc_str text, enum bc_log_level *ret_level, bool *ret_json);
 bool bc_log_enabled(enum bc_log_level level);
-/* Where lines go; stderr by default. For tests. */
+/* Where lines go; stderr by default. What was gathered goes where it was meant to. For tests. */
 void bc_log_to_fd(int fd);
+
+/* Gathers what the calling thread logs, or no longer (and flushes). Who asks for it has to flush
+ * before it waits for anything, and before the process ends. */
+void bc_log_gather(bool on);
+/* Writes what all threads have gathered. Any thread. */
+void bc_log_flush(void);
 
 void bc_log_write(enum bc_log_level level, const char *event, const struct bc_log_field *fields,
 		  size_t n);

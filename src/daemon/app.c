@@ -88,8 +88,10 @@ static void on_signal(void *ctx, int signum)
 		bc_app_reload(app);
 		return;
 	}
-	if (app->closing)
+	if (app->closing) {
+		bc_log_flush();
 		_Exit(1); /* asked twice: what is acknowledged is on disk */
+	}
 	app->closing = true;
 	bc_log_info("daemon.stopping", BC_LI("signal", signum));
 	bc_loop_stop(app->loop);

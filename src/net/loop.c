@@ -18,6 +18,7 @@
 #include <uv.h>
 
 #include "base/err.h"
+#include "base/log.h"
 
 struct bc_loop {
 	uv_loop_t uv;
@@ -99,16 +100,17 @@ static void on_wake(uv_async_t *wake)
 	queue_run(wake->data);
 }
 
+/* A task may add another one. */
 static void run_turn_end(struct bc_loop *loop)
 {
-	struct bc_task *next;
+	struct bc_task *task;
 
-	for (struct bc_task *task = loop->turn_end; task; task = next) {
-		next = task->next;
-		loop->turn_end = next;
+	while ((task = loop->turn_end)) {
+		loop->turn_end = task->next;
 		task->next = NULL;
 		task->run(task);
 	}
+	bc_log_flush();
 }
 
 static void on_after_poll(uv_check_t *check)
@@ -221,9 +223,11 @@ struct uv_loop_s *bc_loop_uv(struct bc_loop *loop)
 
 void bc_loop_run(struct bc_loop *loop)
 {
+	bc_log_gather(true);
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 	queue_run(loop);
 	uv_run(&loop->uv, UV_RUN_NOWAIT);
+	bc_log_gather(false);
 }
 
 void bc_loop_stop(struct bc_loop *loop)

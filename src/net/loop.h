@@ -2,7 +2,8 @@
 /*
  * An event loop: a libuv loop with a thread-safe way in. Everything on a loop runs on its one
  * thread; the only call another thread may make is bc_loop_post. What is posted during one turn
- * costs one wake-up. Errors of libuv are turned into struct bc_err here and nowhere else.
+ * costs one wake-up; what is logged during one turn leaves at its end (see base/log.h). Errors of
+ * libuv are turned into struct bc_err here and nowhere else.
  */
 #ifndef BC_NET_LOOP_H
 #define BC_NET_LOOP_H

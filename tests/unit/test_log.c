@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where lines go: levels, one write a line, and that no live secret leaves. */
+/* Where lines go and when: levels, one write a line, gathered lines, and that no live secret
+ * leaves. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,11 +11,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "failing_malloc.h"
@@ -37,6 +41,7 @@ static int open_log(void **state BC_UNUSED)
 
 static int close_log(void **state BC_UNUSED)
 {
+	bc_log_gather(false);
 	bc_log_to_fd(STDERR_FILENO);
 	bc_log_setup(BC_LOG_INFO, false);
 	close(writer);
@@ -243,6 +248,136 @@ static void lines_of_threads_do_not_mix(void **state BC_UNUSED)
 	fclose(file);
 }
 
+/* --- gathered lines -------------------------------------------------------------------------- */
+
+/* The events of the next write, each with a blank before it; "" when nothing was written. */
+static const char *next_events(void)
+{
+	static char events[16384];
+	char event[256], *to = events;
+
+	*to = '\0';
+	for (const char *line = next_line(); *line; line = strchr(line, '\n') + 1) {
+		assert_int_equal(sscanf(line, "%*s %*s %255s", event), 1);
+		to += sprintf(to, " %s", event);
+	}
+	return events;
+}
+
+static void gathered_lines_leave_in_one_write(void **state BC_UNUSED)
+{
+	bc_log_gather(true);
+	bc_log_info("one");
+	bc_log_info("two", BC_LI("n", 2));
+	assert_string_equal(next_line(), "");
+	bc_log_flush();
+	assert_string_equal(next_events(), " one two");
+	bc_log_flush();
+	assert_string_equal(next_line(), "");
+	bc_log_info("three");
+	bc_log_gather(false);
+	assert_string_equal(next_events(), " three");
+	bc_log_info("four");
+	assert_string_equal(next_events(), " four");
+}
+
+static void a_warning_and_an_error_take_along_what_was_gathered(void **state BC_UNUSED)
+{
+	struct bc_secret *s = make("canary-7f3a");
+
+	bc_log_gather(true);
+	bc_log_info("one");
+	bc_log_warning("two");
+	assert_string_equal(next_events(), " one two");
+	bc_log_error("three");
+	assert_string_equal(next_events(), " three");
+	bc_log_info("four");
+	bc_log_info("five", BC_LS("body", "canary-7f3a")); /* its refusal is an error */
+	assert_string_equal(next_events(), " four log.refused");
+	bc_secret_unref(s);
+}
+
+static void a_full_buffer_leaves_in_whole_lines_and_in_order(void **state BC_UNUSED)
+{
+	int next = 0, n;
+
+	bc_log_gather(true);
+	for (int i = 0; i < 500; i++)
+		bc_log_info("flood", BC_LI("n", i));
+	bc_log_gather(false);
+	for (const char *line = next_line(); *line; line = next_line()) {
+		assert_true(strlen(line) <= 4096 && line[strlen(line) - 1] == '\n');
+		for (; *line; line = strchr(line, '\n') + 1) {
+			assert_int_equal(sscanf(line, "%*s INFO flood n=%d\n", &n), 1);
+			assert_int_equal(n, next++);
+		}
+	}
+	assert_int_equal(next, 500);
+}
+
+static void a_line_that_outgrows_the_buffer_keeps_its_place(void **state BC_UNUSED)
+{
+	char big[2000];
+
+	memset(big, 'x', sizeof(big));
+	struct bc_str value = { big, sizeof(big) };
+	bc_log_gather(true);
+	bc_log_info("before");
+	bc_log_info("big", BC_LSTR("a", value), BC_LSTR("b", value), BC_LSTR("c", value));
+	bc_log_info("after");
+	bc_log_flush();
+	assert_string_equal(next_events(), " before");
+	assert_string_equal(next_events(), " big");
+	assert_string_equal(next_events(), " after");
+}
+
+static void *log_other(void *arg BC_UNUSED)
+{
+	bc_log_info("other");
+	return NULL;
+}
+
+static void a_thread_that_does_not_gather_leaves_nothing_waiting(void **state BC_UNUSED)
+{
+	pthread_t thread;
+
+	bc_log_gather(true);
+	bc_log_info("one");
+	assert_int_equal(pthread_create(&thread, NULL, log_other, NULL), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_string_equal(next_events(), " one other");
+	bc_log_info("two");
+	assert_string_equal(next_line(), "");
+}
+
+static void gathered_lines_go_where_they_were_meant_to(void **state BC_UNUSED)
+{
+	bc_log_gather(true);
+	bc_log_info("one");
+	bc_log_to_fd(STDERR_FILENO);
+	assert_string_equal(next_events(), " one");
+}
+
+static void a_broken_assertion_loses_no_gathered_line(void **state BC_UNUSED)
+{
+	int status;
+	pid_t child = fork();
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		signal(SIGABRT, SIG_DFL);
+		assert_int_equal(dup2(open("/dev/null", O_WRONLY), STDERR_FILENO), STDERR_FILENO);
+		bc_log_gather(true);
+		bc_log_info("last");
+		BC_ASSERT(writer < 0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	assert_string_equal(next_events(), " last");
+}
+
+/* --- settings -------------------------------------------------------------------------------- */
+
 static void settings_are_read_in_words(void **state BC_UNUSED)
 {
 	static const struct {
@@ -313,6 +448,13 @@ int main(void)
 		log_test(the_callers_errno_is_kept),
 		log_test(a_full_pipe_loses_lines_and_does_not_stall),
 		log_test(lines_of_threads_do_not_mix),
+		log_test(gathered_lines_leave_in_one_write),
+		log_test(a_warning_and_an_error_take_along_what_was_gathered),
+		log_test(a_full_buffer_leaves_in_whole_lines_and_in_order),
+		log_test(a_line_that_outgrows_the_buffer_keeps_its_place),
+		log_test(a_thread_that_does_not_gather_leaves_nothing_waiting),
+		log_test(gathered_lines_go_where_they_were_meant_to),
+		log_test(a_broken_assertion_loses_no_gathered_line),
 		log_test(settings_are_read_in_words),
 		log_test(other_words_are_refused_and_change_nothing),
 		log_test(logging_needs_no_memory),

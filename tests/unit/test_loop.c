@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The loop: order and batching of posts, threads, timers, the last turn. */
+/* The loop: order and batching of posts, the end of a turn, threads, timers, the last turn. */
 #include "net/loop.h"
 
 #include <pthread.h>
@@ -10,9 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "failing_malloc.h"
 
 static struct bc_loop *loop;
@@ -179,6 +182,95 @@ static void a_task_that_posts_itself_runs_once_a_turn(void **state)
 	uv_run(bc_loop_uv(loop), UV_RUN_NOWAIT);
 	assert_int_equal(again.left, 0);
 }
+
+/* --- the end of a turn ----------------------------------------------------------------------- */
+
+static void run_end_once_more(struct bc_task *task)
+{
+	(void)task;
+	tell("e");
+	bc_loop_at_turn_end(loop, &late);
+}
+
+static void a_task_at_a_turns_end_may_add_another(void **state)
+{
+	struct bc_task b = { .run = run_b }, end = { .run = run_end_once_more };
+	struct bc_task stop = { .run = run_stop };
+
+	(void)state;
+	bc_loop_at_turn_end(loop, &b);
+	bc_loop_at_turn_end(loop, &end);
+	bc_loop_post(loop, &stop);
+	bc_loop_run(loop);
+	assert_string_equal(story, "eabstop");
+}
+
+static int log_ends[2]; /* a packet is what one write wrote */
+
+static void log_twice(struct bc_task *task)
+{
+	char line[256];
+
+	(void)task;
+	bc_log_info("one");
+	bc_log_info("two");
+	assert_int_equal(recv(log_ends[1], line, sizeof(line), MSG_DONTWAIT), -1);
+}
+
+static void read_what_was_logged(void *ctx)
+{
+	char text[256] = "";
+	const char *second;
+
+	(void)ctx;
+	assert_true(recv(log_ends[1], text, sizeof(text) - 1, MSG_DONTWAIT) > 0);
+	assert_non_null(strstr(text, " INFO one\n"));
+	second = strstr(text, " INFO two\n");
+	assert_non_null(second);
+	assert_string_equal(second, " INFO two\n");
+	tell("read");
+	bc_loop_stop(loop);
+}
+
+static void what_a_turn_logs_leaves_in_one_write_at_its_end(void **state)
+{
+	struct bc_timer *timer = bc_timer_create(loop, read_what_was_logged, NULL);
+	struct bc_task task = { .run = log_twice };
+
+	(void)state;
+	assert_non_null(timer);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, log_ends), 0);
+	bc_log_to_fd(log_ends[0]);
+	bc_loop_post(loop, &task);
+	bc_timer_start(timer, 20);
+	bc_loop_run(loop);
+	assert_string_equal(story, "read");
+	bc_log_to_fd(STDERR_FILENO);
+	close(log_ends[0]);
+	close(log_ends[1]);
+	bc_timer_destroy(timer);
+}
+
+static void nothing_logged_waits_when_a_loop_has_stopped(void **state)
+{
+	struct bc_task task = { .run = log_twice }, stop = { .run = run_stop };
+	char text[256];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, log_ends), 0);
+	bc_log_to_fd(log_ends[0]);
+	bc_loop_post(loop, &stop);
+	bc_loop_post(loop, &task);
+	bc_loop_run(loop);
+	assert_true(recv(log_ends[1], text, sizeof(text), MSG_DONTWAIT) > 0);
+	bc_log_info("three");
+	assert_true(recv(log_ends[1], text, sizeof(text), MSG_DONTWAIT) > 0);
+	bc_log_to_fd(STDERR_FILENO);
+	close(log_ends[0]);
+	close(log_ends[1]);
+}
+
+/* --- threads --------------------------------------------------------------------------------- */
 
 enum { POSTERS = 4, POSTS = 5000 };
 
@@ -358,6 +450,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_loop_runs_again_after_a_stop, setup, teardown),
 		cmocka_unit_test_setup_teardown(destroy_runs_what_is_still_posted, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_task_that_posts_itself_runs_once_a_turn, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_task_at_a_turns_end_may_add_another, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_a_turn_logs_leaves_in_one_write_at_its_end,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(nothing_logged_waits_when_a_loop_has_stopped, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(no_task_of_many_threads_is_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_idle_loop_runs_until_it_is_stopped, setup,
