@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A program that embeds libbackchannel, built against the installed tree only: what its author
- * types must be enough. Walks from a landing URL to the request that hands the click back.
+ * types must be enough. Walks from a landing URL to the request that hands the click back, from an
+ * OAuth credential to the end of its token's life, and from a SKU to its URL at Adobe Commerce.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include <backchannel/commerce.h>
+#include <backchannel/oauth.h>
 #include <backchannel/partner.h>
 #include <backchannel/token.h>
 
@@ -13,6 +17,77 @@ static int fail(const char *what)
 {
 	fprintf(stderr, "embedder: %s\n", what);
 	return 1;
+}
+
+/* Where a product with an awkward SKU stands on Adobe Commerce, and what an answer asks for. */
+static int walk_commerce(void)
+{
+	struct bc_commerce_target target;
+	struct bc_commerce_attempt attempt = { 0 };
+	struct bc_err err = { 0 };
+	char path[64] = "/rest/de/V1/products/";
+	char message[BC_COMMERCE_MESSAGE_BYTES];
+	static const char body[] = "{\"message\":\"No %1\",\"parameters\":[\"way\"]}";
+
+	if (bc_commerce_segment_append(path, sizeof(path), "24/7"))
+		return fail("a SKU was refused");
+	if (bc_commerce_target_build("https://na1.api.commerce.adobe.com/tenant", BC_COMMERCE_AUTO,
+				     path, NULL, &target, &err))
+		return fail(err.text);
+	int wrong = strcmp(target.url, "https://na1.api.commerce.adobe.com/tenant"
+				       "/V1/products/24%2F7") != 0 ||
+		    strcmp(target.store, "de") != 0;
+	free(target.url);
+	if (wrong)
+		return fail("the Commerce URL is not the tenant's");
+	if (bc_commerce_error_message(body, strlen(body), message) != 1 ||
+	    strcmp(message, "No way") != 0)
+		return fail("the error body was not read");
+	attempt.method = "POST";
+	attempt.held = true;
+	attempt.status = 429;
+	return bc_commerce_judge(&attempt).wait_ms == BC_COMMERCE_SLEEP_DEFAULT_MS
+		       ? 0
+		       : fail("a 429 does not sleep");
+}
+
+static int token_request_is_the_documented_one(void)
+{
+	struct bc_oauth_client credential = { 0 };
+	struct bc_oauth_request request = { 0 };
+	char *scope = NULL;
+
+	credential.client_id = "id";
+	credential.client_secret = "secret";
+	if (bc_oauth_scope_join("openid, commerce.accs", ",", &scope, NULL))
+		return 0;
+	credential.scope = scope;
+	int right = bc_oauth_request_build(&credential, &request, NULL) == 0 &&
+		    strcmp(request.body, "grant_type=client_credentials&client_id=id"
+					 "&client_secret=secret&scope=openid%2Ccommerce.accs") == 0;
+	bc_oauth_request_finish(&request);
+	free(scope);
+	return right;
+}
+
+static int token_answer_is_read(void)
+{
+	static const char body[] = "{\"access_token\":\"t\",\"expires_in\":3600}";
+	struct bc_oauth_answer answer = { 0 };
+	struct bc_oauth_verdict verdict = { 0 };
+
+	answer.status = 200;
+	answer.body = body;
+	answer.body_bytes = strlen(body);
+	answer.complete = true;
+	if (bc_oauth_read_answer(&answer, &verdict))
+		return 0;
+	struct bc_oauth_times times = bc_oauth_times_of(1000, verdict.life_ms, 0);
+	int right = verdict.result == BC_OAUTH_GRANTED && strcmp(verdict.access_token, "t") == 0 &&
+		    bc_oauth_freshness_at(&times, 1000) == BC_OAUTH_FRESH &&
+		    bc_oauth_freshness_at(&times, times.expires_ms) == BC_OAUTH_EXPIRED;
+	bc_oauth_verdict_finish(&verdict);
+	return right;
 }
 
 int main(void)
@@ -33,5 +108,9 @@ int main(void)
 		strcmp(request.url, "https://partner.example/ext/4711/12345-test-123-12345/api") ||
 		strcmp(request.body, "{\"apiKey\":\"secret\"}") != 0;
 	bc_partner_request_finish(&request);
-	return wrong ? fail("the request is not the guide's") : 0;
+	if (wrong)
+		return fail("the request is not the guide's");
+	if (!token_request_is_the_documented_one())
+		return fail("the token request is not the documented one");
+	return token_answer_is_read() ? walk_commerce() : fail("a token answer was not read");
 }
