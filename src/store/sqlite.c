@@ -4,7 +4,7 @@
  * of the log. This file has the transactions and hands each operation to its function; the others
  * are named in sqlite_impl.h.
  */
-#include "store/sqlite_impl.h"
+#include "store/sqlite_deferred.h"
 
 #include "base/err.h"
 
@@ -14,7 +14,7 @@ static int begin(void *engine, struct bc_engine_fault *fault)
 {
 	struct sq *e = engine;
 	e->fault = fault;
-	int result = sq_sessions_begin(e);
+	int result = sq_deferred_begin(e);
 	if (result)
 		return result;
 	SQ_QUERY q = sq_query(e, SQ_BEGIN);
@@ -32,7 +32,7 @@ static int commit(void *engine, struct bc_engine_fault *fault)
 	if (sqlite3_step(q.stmt) != SQLITE_DONE)
 		return sq_commit_failed(e, sqlite3_extended_errcode(e->db));
 	sq_counts_settle(e);
-	sq_sessions_settle(e);
+	sq_deferred_settle(e);
 	return 0;
 }
 
@@ -43,7 +43,8 @@ static void rollback(void *engine)
 	 * and the next begin says so. */
 	if (!sqlite3_get_autocommit(e->db))
 		(void)sqlite3_exec(e->db, "ROLLBACK", NULL, NULL, NULL);
-	sq_sessions_restore(e);
+	sq_deferred_restore(e);
+	e->first_click = 0; /* those that were deleted are there again */
 	sq_counts_restore(e);
 }
 

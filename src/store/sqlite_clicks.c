@@ -15,7 +15,6 @@
 #include <string.h>
 
 enum { BLOCK_ROWS = 1024 };
-_Static_assert(SQ_PART_ROWS == 131072, "rebuild says it in SQL");
 
 /* --- looking up ---------------------------------------------------------------------------- */
 
@@ -123,7 +122,7 @@ int sq_delete_click(struct sq *e, struct bc_store_op *op)
 /* The last row of the last full block. */
 static uint64_t blocks_end(const struct sq *e)
 {
-	uint64_t last = e->counts.next_click.now - 1;
+	uint64_t last = e->counts.next_row[SQ_SESSIONS].now - 1;
 	return last - last % BLOCK_ROWS;
 }
 
@@ -163,7 +162,7 @@ static int fill_block(struct sq *e)
 static int insert_click(struct sq *e, const struct bc_click *click)
 {
 	SQ_QUERY q = sq_query(e, SQ_CLICK_INSERT);
-	sq_add_int(&q, e->counts.next_click.now);
+	sq_add_int(&q, e->counts.next_row[SQ_SESSIONS].now);
 	sq_add_hash(&q, true, click->id);
 	sq_add_hash(&q, click->has_session, click->session);
 	sq_add_text(&q, click->token);
@@ -190,8 +189,8 @@ int sq_put_click(void *engine, const struct bc_click *click, bool *ret_replaced)
 	if (inserted < 0)
 		return inserted;
 	e->counts.late_clicks.now++;
-	int result = sq_sessions_add(e, e->counts.next_click.now++, click);
-	if (result == 0 && blocks_end(e) == e->counts.next_click.now - 1)
+	int result = sq_sessions_add(e, click);
+	if (result == 0 && blocks_end(e) == e->counts.next_row[SQ_SESSIONS].now - 1)
 		result = fill_block(e);
 	return result;
 }
@@ -258,20 +257,7 @@ int sq_blank_clicks(void *e, const struct bc_order *order)
 
 /* --- opening ------------------------------------------------------------------------------- */
 
-static int load_last(struct sq *e)
-{
-	uint64_t last = e->counts.settled.now == SQ_UNSETTLED ? 0 : e->counts.settled.now;
-	SQ_QUERY q = sq_query(e, SQ_CLICK_LAST);
-	int row = sq_step(&q);
-	if (row < 0)
-		return row;
-	if (sq_int(&q, 0) > last) /* NULL is 0 */
-		last = sq_int(&q, 0);
-	e->counts.next_click = (struct sq_count){ last + 1, last + 1 };
-	return 0;
-}
-
-static int load_late(struct sq *e)
+int sq_clicks_open(struct sq *e)
 {
 	SQ_QUERY q = sq_query(e, SQ_CLICKS_LATE);
 	sq_add_int(&q, blocks_end(e));
@@ -281,46 +267,14 @@ static int load_late(struct sq *e)
 	return row < 0 ? row : 0;
 }
 
-/* Makes what finds clicks anew from the clicks. */
-static int rebuild(struct sq *e)
+int sq_clicks_rebuild(struct sq *e)
 {
-	static const char sql[] =
-		"BEGIN IMMEDIATE;"
-		"DELETE FROM click_sessions;"
-		"INSERT INTO click_sessions SELECT row / 131072, session, captured_ms, row"
-		" FROM clicks WHERE session IS NOT NULL ORDER BY 1, 2, 3, 4;"
-		"DELETE FROM click_expiry;"
-		"INSERT INTO click_expiry SELECT expires_ms, row FROM clicks"
-		" ORDER BY 1, 2";
+	static const char sql[] = "DELETE FROM click_expiry;"
+				  "INSERT INTO click_expiry SELECT expires_ms, row FROM clicks"
+				  " ORDER BY 1, 2";
 	int rc = sqlite3_exec(e->db, sql, NULL, NULL, NULL);
 	if (rc != SQLITE_OK)
 		return sq_failed(e, rc);
 	e->counts.clicks.now = (uint64_t)sqlite3_changes(e->db);
-	e->counts.settled.now = e->counts.next_click.now - 1;
-	int result = sq_counts_store(e);
-	if (result)
-		return result;
-	rc = sqlite3_exec(e->db, "COMMIT", NULL, NULL, NULL);
-	if (rc != SQLITE_OK)
-		return sq_commit_failed(e, rc);
-	sq_counts_settle(e);
 	return 0;
-}
-
-/* A store that was repaired does not say what is settled. More than may be unsettled there never
- * is. */
-static bool is_unsettled(const struct sq *e)
-{
-	return e->counts.settled.now == SQ_UNSETTLED ||
-	       e->counts.next_click.now - 1 - e->counts.settled.now > SQ_UNSETTLED_MAX;
-}
-
-int sq_clicks_open(struct sq *e)
-{
-	int result = load_last(e);
-	if (result == 0 && is_unsettled(e))
-		result = rebuild(e);
-	if (result == 0)
-		result = load_late(e);
-	return result ? result : sq_sessions_open(e);
 }

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_BYTES = 32, COUNTS = BC_ORDER_STATES + 2 };
+enum { NAME_BYTES = 32, COUNTS = BC_ORDER_STATES + 1 + SQ_DEFERRED };
 
 static struct sq_lane *find_lane(const struct sq_counts *c, struct bc_str partner,
 				 struct bc_str product)
@@ -102,20 +102,23 @@ uint64_t sq_counts_pending(const struct sq *e, struct bc_str partner, struct bc_
 
 /* --- on disk ------------------------------------------------------------------------------- */
 
-static const char *count_name(int state, char *text)
+/* The orders' states, then these. */
+static const char *const names[] = { "clicks", "clicks.settled", "orders.settled" };
+_Static_assert(COUNTS == BC_ORDER_STATES + BC_COUNT(names), "each count has a name");
+
+static const char *count_name(int i, char *text)
 {
-	if (state >= BC_ORDER_STATES)
-		return state == BC_ORDER_STATES ? "clicks" : "clicks.settled";
-	snprintf(text, NAME_BYTES, "orders.%s", bc_order_state_name((enum bc_order_state)state));
+	if (i >= BC_ORDER_STATES)
+		return names[i - BC_ORDER_STATES];
+	snprintf(text, NAME_BYTES, "orders.%s", bc_order_state_name((enum bc_order_state)i));
 	return text;
 }
 
-/* The orders' states, then the clicks', then up to where those are settled. */
 static struct sq_count *count_at(struct sq_counts *c, int i)
 {
 	if (i < BC_ORDER_STATES)
 		return &c->orders[i];
-	return i == BC_ORDER_STATES ? &c->clicks : &c->settled;
+	return i == BC_ORDER_STATES ? &c->clicks : &c->settled[i - BC_ORDER_STATES - 1];
 }
 
 /* One that was never put has no state. */
@@ -166,7 +169,8 @@ static int load_newest(struct sq *e)
 int sq_counts_load(struct sq *e)
 {
 	char name[NAME_BYTES];
-	e->counts.settled = (struct sq_count){ SQ_UNSETTLED, SQ_UNSETTLED };
+	for (int id = 0; id < SQ_DEFERRED; id++)
+		e->counts.settled[id] = (struct sq_count){ SQ_UNSETTLED, SQ_UNSETTLED };
 	SQ_QUERY q = sq_query(e, SQ_COUNTS);
 	int row;
 	while ((row = sq_step(&q)) == 1) {
@@ -238,7 +242,8 @@ static void each_count(struct sq *e, void (*visit)(struct sq_count *))
 		visit(&e->counts.lanes[i].sending);
 	}
 	visit(&e->counts.late_clicks);
-	visit(&e->counts.next_click);
+	for (int id = 0; id < SQ_DEFERRED; id++)
+		visit(&e->counts.next_row[id]);
 	visit(&e->newest_ms);
 }
 

@@ -46,8 +46,12 @@ enum sq_stmt {
 	SQ_SESSION_DELETE,
 	SQ_SESSION_HAS,
 	SQ_SESSION_NEWEST,
+	SQ_TOKEN_INSERT,
+	SQ_TOKEN_HAS,
+	SQ_TOKEN_IN_TABLE,
+	SQ_TOKEN_OF_ROW,
+	SQ_TOKENS_SINCE,
 	SQ_ORDER_BY_ID,
-	SQ_ORDER_BY_TOKEN,
 	SQ_ORDER_UNCLAIMED_CLICK,
 	SQ_ORDER_UNCLAIMED_SESSION,
 	SQ_ORDER_INSERT,
@@ -91,12 +95,15 @@ struct sq_lane {
 	/* How it stands, now and at the last commit. Owned; often the same; NULL = never put. */
 	struct bc_lane_record *record, *durable_record;
 };
+/* The deferred indexes (sqlite_deferred.h), each of one table: the clicks, the orders. */
+enum sq_deferred_id { SQ_SESSIONS, SQ_TOKENS, SQ_DEFERRED };
+#define SQ_UNSETTLED UINT64_MAX /* counts.settled: the store does not say */
 struct sq_counts {
 	struct sq_count orders[BC_ORDER_STATES], clicks;
-	struct sq_count late_clicks; /* not in clicks; see sqlite_clicks.c */
-	struct sq_count next_click;  /* the row that it gets */
-	struct sq_count settled;     /* the row of a click; see sqlite_sessions.c */
-	struct sq_lane *lanes;	     /* owned; only ever grows */
+	struct sq_count late_clicks;	       /* not in clicks; see sqlite_clicks.c */
+	struct sq_count next_row[SQ_DEFERRED]; /* that the next click, or order, gets */
+	struct sq_count settled[SQ_DEFERRED];  /* a row; see sqlite_deferred.c */
+	struct sq_lane *lanes;		       /* owned; only ever grows */
 	uint32_t lane_count, lane_room;
 };
 
@@ -108,7 +115,8 @@ struct sq {
 	struct bc_engine_fault *fault; /* borrowed from the call under way */
 	struct bc_arena *scratch;      /* owned; reset before each operation */
 	struct sq_counts counts;
-	struct sq_sessions *sessions; /* owned */
+	struct sq_deferred *deferred[SQ_DEFERRED]; /* owned */
+	uint64_t first_click;			   /* no row of a click is below; 0 = not known */
 	struct bc_returns returns;
 	struct sq_count newest_ms; /* greatest created_ms so far; see sq_schema */
 	/* No unattributed order was created later. */
@@ -178,24 +186,25 @@ int sq_put_lane(struct sq *e, struct bc_store_op *op);
 int sq_tell_lanes(struct sq *e, struct bc_store_op *op);
 
 /* sqlite_sessions.c: the clicks of each session. */
-#define SQ_PART_ROWS 131072	/* of click_sessions; never changes: stores are laid out by it */
-#define SQ_UNSETTLED UINT64_MAX /* counts.settled: the store does not say */
-enum { SQ_UNSETTLED_MAX = 2 * 256 * 224 }; /* rows behind counts.settled, at most */
+#define SQ_PART_ROWS 131072 /* of click_sessions; never changes: stores are laid out by it */
 struct sq_session_click {
 	uint64_t captured_ms, row;
 };
-int sq_sessions_open(struct sq *e); /* after the clicks: 0 or a fault */
-void sq_sessions_close(struct sq *e);
-/* With each click that is put, in the order of rows. */
-int sq_sessions_add(struct sq *e, uint64_t row, const struct bc_click *click);
+/* With each click that is put; its row is counts.next_row, which moves on. 0 or a fault. */
+int sq_sessions_add(struct sq *e, const struct bc_click *click);
 /* With each click of a session that is deleted. 0 or a fault. */
 int sq_sessions_remove(struct sq *e, const struct sq_session_click *click, const uint8_t *session);
 /* The newest by time, then row, newest first. Returns how many, or a fault. */
 int sq_sessions_newest(struct sq *e, const uint8_t *session, uint32_t limit,
 		       struct sq_session_click *ret_clicks);
-int sq_sessions_begin(struct sq *e);	/* before a transaction */
-void sq_sessions_settle(struct sq *e);	/* after a commit */
-void sq_sessions_restore(struct sq *e); /* after a rollback, before the counts */
+
+/* sqlite_tokens.c: which order holds a token. */
+/* With each order that is inserted; its row is counts.next_row, which moves on. 0 or a fault. */
+int sq_tokens_append(struct sq *e, const struct bc_order *order);
+/* With each one that was unattributed and may have got its click. 0 or a fault. */
+int sq_tokens_claim(struct sq *e, const struct bc_order *order);
+int sq_find_token(void *e, struct bc_str partner, const uint8_t *hash, struct bc_arena *arena,
+		  struct bc_str *ret_order);
 
 /* sqlite_returns.c */
 int sq_returns_load(struct sq *e);
@@ -214,7 +223,9 @@ int sq_put_click(void *e, const struct bc_click *click, bool *ret_replaced);
 int sq_blank_clicks(void *e, const struct bc_order *order);
 /* Deletes what expired at before_ms or earlier, at most so many. How many, or a fault. */
 int sq_purge_clicks(struct sq *e, uint64_t before_ms, uint32_t limit);
-int sq_clicks_open(struct sq *e); /* after the counts: 0 or a fault */
+int sq_clicks_open(struct sq *e); /* after their sessions: 0 or a fault */
+/* Makes click_expiry and its count anew, in the transaction under way. 0 or a fault. */
+int sq_clicks_rebuild(struct sq *e);
 
 /* Operations. 0 or a fault. */
 int sq_delete_click(struct sq *e, struct bc_store_op *op);

@@ -9,10 +9,11 @@
  *   saves its lock calls. The price: a copy of a live store is made through the daemon.
  * - secure_delete=ON, not FAST: clean-up frees whole pages of expired clicks, and FAST leaves the
  *   tokens on those.
- * - A file of an older backchannel is upgraded (sqlite_upgrade.c).
+ * - A file of an older backchannel is upgraded (sqlite_upgrade.c). In one that another program
+ * wrote, as a repair does, the tables that can be made anew are.
  * - A file of another program, or of a newer backchannel, is left as it is.
  */
-#include "store/sqlite_impl.h"
+#include "store/sqlite_deferred.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -226,6 +227,20 @@ static int check_damage(struct sq *e, struct bc_err *err)
 
 /* --- opening ------------------------------------------------------------------------------- */
 
+/* Only a file that another program wrote has no log: one that was repaired, say. What can be made
+ * anew from the rows is, then, because nobody knows whether it is whole. */
+static int doubt_copy(struct sq *e, struct bc_err *err)
+{
+	char mode[TEXT_BYTES];
+	int result = ask(e, "PRAGMA journal_mode", mode, err);
+	if (result || strcmp(mode, "wal") == 0)
+		return result;
+	int rc = sqlite3_exec(e->db, "DELETE FROM counts WHERE name LIKE '%.settled'", NULL, NULL,
+			      NULL);
+	/* A table that is missing is found by prepare_all. */
+	return rc == SQLITE_OK || (rc & 0xff) == SQLITE_ERROR ? 0 : open_failed(e, rc, err);
+}
+
 static int enter_wal(struct sq *e, struct bc_err *err)
 {
 	char mode[TEXT_BYTES];
@@ -256,6 +271,8 @@ static int load_memory(struct sq *e, struct bc_err *err)
 	e->fault = &fault;
 	int result = sq_counts_load(e);
 	if (result == 0)
+		result = sq_deferred_open(e);
+	if (result == 0)
 		result = sq_clicks_open(e);
 	if (result && err)
 		*err = fault.err;
@@ -282,7 +299,9 @@ static int open_database(struct sq *e, struct bc_err *err)
 	int version = result ? result : identify(e, err);
 	if (version < 0)
 		return version;
-	result = enter_wal(e, err);
+	result = version ? doubt_copy(e, err) : 0;
+	if (result == 0)
+		result = enter_wal(e, err);
 	if (result == 0)
 		result = version ? check_damage(e, err) : create_tables(e, err);
 	if (result == 0 && version && version < SQ_SCHEMA_VERSION)
@@ -325,7 +344,7 @@ void sq_close(void *engine)
 	if (e->broken)
 		sqlite3_db_config(e->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_close(e->db);
-	sq_sessions_close(e);
+	sq_deferred_close(e);
 	sq_counts_finish(e);
 	bc_arena_destroy(e->scratch);
 	free(e->path);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The rows that the rules (rules.h) look up and write, one at a time: orders and attempts. Clicks
- * are in sqlite_clicks.c. */
+ * are in sqlite_clicks.c, which order holds a token in sqlite_tokens.c. */
 #include "store/sqlite_impl.h"
 
 /* --- orders -------------------------------------------------------------------------------- */
@@ -11,19 +11,6 @@ static int find_order(void *e, struct bc_str order, struct bc_arena *arena,
 	SQ_QUERY q = sq_query(e, SQ_ORDER_BY_ID);
 	sq_add_text(&q, order);
 	return sq_step_order(&q, arena, ret_order);
-}
-
-static int find_token(void *e, struct bc_str partner, const uint8_t *hash, struct bc_arena *arena,
-		      struct bc_str *ret_order)
-{
-	SQ_QUERY q = sq_query(e, SQ_ORDER_BY_TOKEN);
-	sq_add_hash(&q, true, hash);
-	sq_add_label(&q, partner);
-	int row = sq_step(&q);
-	if (row <= 0)
-		return row;
-	int result = sq_copy(&q, 0, arena, ret_order);
-	return result ? result : 1;
 }
 
 static int find_waiting(struct sq *e, enum sq_stmt stmt, const uint8_t *hash, uint64_t since_ms,
@@ -63,7 +50,9 @@ static int insert_order(void *engine, struct bc_order *o)
 		e->newest_ms.now = o->created_ms;
 	if (o->state == BC_ORDER_UNATTRIBUTED && o->created_ms > e->unattributed_ms)
 		e->unattributed_ms = o->created_ms;
+	o->row = e->counts.next_row[SQ_TOKENS].now;
 	SQ_QUERY q = sq_query(e, SQ_ORDER_INSERT);
+	sq_add_int(&q, o->row);
 	sq_add_text(&q, o->order);
 	sq_add_int(&q, o->state);
 	sq_add_text(&q, o->reason);
@@ -83,10 +72,9 @@ static int insert_order(void *engine, struct bc_order *o)
 	sq_add_int(&q, o->deadline_ms);
 	sq_add_int(&q, e->newest_ms.now);
 	int result = sq_run(&q);
-	if (result)
-		return result;
-	o->row = (uint64_t)sqlite3_last_insert_rowid(e->db);
-	return sq_counts_move(e, -1, o->state, o);
+	if (result == 0)
+		result = sq_tokens_append(e, o);
+	return result ? result : sq_counts_move(e, -1, o->state, o);
 }
 
 static int claim_order(void *e, const struct bc_order *o)
@@ -109,6 +97,8 @@ static int claim_order(void *e, const struct bc_order *o)
 	sq_add_int(&q, o->deadline_ms);
 	sq_add_int(&q, o->row);
 	int result = sq_run(&q);
+	if (result == 0)
+		result = sq_tokens_claim(e, o);
 	return result ? result : sq_counts_move(e, BC_ORDER_UNATTRIBUTED, o->state, o);
 }
 
@@ -174,7 +164,7 @@ const struct bc_rule_rows sq_rows = {
 	.find_click = sq_find_click,
 	.find_session_click = sq_find_session_click,
 	.find_lane = sq_find_lane,
-	.find_token = find_token,
+	.find_token = sq_find_token,
 	.find_unclaimed = find_unclaimed,
 	.put_click = sq_put_click,
 	.insert_order = insert_order,

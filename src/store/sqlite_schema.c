@@ -75,9 +75,11 @@ const char sq_schema[] =
 	" attempts INTEGER NOT NULL,"
 	" failures INTEGER NOT NULL,"
 	" newest_ms INTEGER NOT NULL) STRICT;"
-	/* One order a token. */
-	"CREATE UNIQUE INDEX orders_token ON orders(token_hash, partner)"
-	" WHERE token_hash IS NOT NULL AND state <> 0;"
+	/* Which order holds a token, in place of an index: see sqlite_tokens.c. */
+	"CREATE TABLE order_tokens("
+	" token_hash BLOB NOT NULL,"
+	" row INTEGER NOT NULL,"
+	" PRIMARY KEY(token_hash, row)) STRICT, WITHOUT ROWID;"
 	/* Lists, newest first. */
 	"CREATE INDEX orders_state ON orders(state);"
 	/* A lane's queue; its oldest one; what its deadline ends. */
@@ -106,7 +108,7 @@ const char sq_schema[] =
 
 	/* Kept by the engine, written with each commit that changes them. */
 	"CREATE TABLE counts(name TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
-	"INSERT INTO counts VALUES('clicks.settled', 0);"
+	"INSERT INTO counts VALUES('clicks.settled', 0), ('orders.settled', 0);"
 	"CREATE TABLE lanes("
 	" partner TEXT NOT NULL,"
 	" product TEXT NOT NULL,"
@@ -196,19 +198,28 @@ const char *const sq_texts[SQ_STMTS] = {
 			      " WHERE part = ? AND session = ?"
 			      " ORDER BY captured_ms DESC, row DESC LIMIT ?",
 
+	[SQ_TOKEN_INSERT] = "INSERT OR IGNORE INTO order_tokens VALUES(?, ?)",
+	[SQ_TOKEN_HAS] = "SELECT 1 FROM order_tokens WHERE token_hash = ? AND row = ?",
+	[SQ_TOKEN_IN_TABLE] = "SELECT order_id FROM order_tokens t CROSS JOIN orders o"
+			      " ON o.row = t.row WHERE t.token_hash = ?1 AND o.token_hash = ?1"
+			      " AND partner = ?2 AND state <> 0",
+	[SQ_TOKEN_OF_ROW] = "SELECT order_id FROM orders"
+			    " WHERE row = ? AND token_hash = ? AND partner = ? AND state <> 0",
+	[SQ_TOKENS_SINCE] = "SELECT row, token_hash, 0 FROM orders NOT INDEXED"
+			    " WHERE row > ? AND token_hash IS NOT NULL AND state <> 0",
+
 	[SQ_ORDER_BY_ID] = SELECT_ORDER " WHERE order_id = ?",
-	[SQ_ORDER_BY_TOKEN] = "SELECT order_id FROM orders INDEXED BY orders_token"
-			      " WHERE token_hash = ? AND partner = ? AND state <> 0",
 	[SQ_ORDER_UNCLAIMED_CLICK] =
 		SELECT_ORDER " INDEXED BY orders_click WHERE click = ?1 AND" UNCLAIMED,
 	[SQ_ORDER_UNCLAIMED_SESSION] =
 		SELECT_ORDER " INDEXED BY orders_session WHERE session = ?1 AND" UNCLAIMED,
 
 	[SQ_ORDER_INSERT] =
-		"INSERT INTO orders(order_id, state, reason, partner, product, token, token_hash,"
-		" is_test, click, session, click_ms, amount, currency, created_ms, updated_ms,"
-		" due_ms, deadline_ms, lease_ms, finished_ms, attempts, failures, newest_ms)"
-		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?)",
+		"INSERT INTO orders(row, order_id, state, reason, partner, product, token,"
+		" token_hash, is_test, click, session, click_ms, amount, currency, created_ms,"
+		" updated_ms, due_ms, deadline_ms, lease_ms, finished_ms, attempts, failures,"
+		" newest_ms)"
+		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?)",
 	[SQ_ORDER_CLAIM] =
 		"UPDATE orders SET state = ?, reason = ?, partner = ?, product = ?, token = ?,"
 		" token_hash = ?, is_test = ?, click = ?, session = ?, click_ms = ?, amount = ?,"

@@ -10,10 +10,10 @@
 #include <stdio.h>
 
 /*
- * The clicks of a session are found by a table in place of an index. Lanes say until when; the
- * returns of the last days are counted from the orders, once. newest_ms tells where those begin: no
- * row up to the one found was created since. (The numbers are those of returns.h: five minutes, and
- * eight days.)
+ * The clicks of a session and the order of a token are found by tables in place of indexes. Lanes
+ * say until when; the returns of the last days are counted from the orders, once. newest_ms tells
+ * where those begin: no row up to the one found was created since. (The numbers are those of
+ * returns.h: five minutes, and eight days.)
  */
 static const char to_2[] =
 	"CREATE TABLE click_expiry("
@@ -33,6 +33,14 @@ static const char to_2[] =
 	" FROM clicks INDEXED BY clicks_session WHERE session IS NOT NULL ORDER BY 1, 2, 3, 4;"
 	"DROP INDEX clicks_session;"
 	"INSERT INTO counts SELECT 'clicks.settled', coalesce(max(row), 0) FROM clicks;"
+	"CREATE TABLE order_tokens("
+	" token_hash BLOB NOT NULL,"
+	" row INTEGER NOT NULL,"
+	" PRIMARY KEY(token_hash, row)) STRICT, WITHOUT ROWID;"
+	"INSERT INTO order_tokens SELECT token_hash, row FROM orders INDEXED BY orders_token"
+	" WHERE token_hash IS NOT NULL AND state <> 0 ORDER BY 1;"
+	"DROP INDEX orders_token;"
+	"INSERT INTO counts SELECT 'orders.settled', coalesce(max(row), 0) FROM orders;"
 	"ALTER TABLE lanes ADD COLUMN until_ms INTEGER NOT NULL DEFAULT 0;"
 	"CREATE TABLE returns("
 	" bucket INTEGER NOT NULL,"

@@ -1,46 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For the tests of sessions in the sqlite engine: clicks by number, put into the bare engine and
- * looked up there, and a look into its file.
- *
- * Click i has the id and the session of its number and the time i + 1; sessions are spread as
- * hashes are.
+ * Clicks and their sessions, as a subject of the tests of deferred indexes (deferred.h). Click i
+ * has the id and the session of its number and the time i + 1.
  */
 #ifndef BC_TESTS_STORE_SESSIONS_H
 #define BC_TESTS_STORE_SESSIONS_H
 
-#include "harness.h"
-
-#include <string.h>
-
-#include "store/sqlite_impl.h"
-
-enum {
-	BATCH = 1024,
-	ROUND = SQ_UNSETTLED_MAX / 2, /* clicks until a sweep, and of one */
-	/* some settled, some swept, some in memory, some not in a full block; two parts */
-	FILLED = 2 * ROUND + ROUND / 2 + 300,
-	EVERY = 97,
-	TTL = 1000 * 1000 * 1000
-};
-
-static inline const char *path_of(const struct rig *r)
-{
-	return strchr(r->url, ':') + 1;
-}
-
-static inline uint64_t mix(uint64_t x)
-{
-	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return x ^ (x >> 31);
-}
-
-static inline void hash_of(uint8_t *hash, uint64_t i)
-{
-	uint64_t words[2] = { mix(i + UINT64_C(0x9e3779b97f4a7c15)), i };
-	memcpy(hash, words, BC_HASH_BYTES);
-}
+#include "deferred.h"
 
 static inline void id_of(uint8_t *id, uint64_t i)
 {
@@ -61,7 +27,6 @@ static inline struct visit visit_of(uint64_t i)
 /* In the transaction under way. */
 static inline void apply_click(struct sq *e, struct visit visit)
 {
-	struct bc_engine_fault fault = { 0 };
 	struct bc_store_op op = { .kind = BC_STORE_PUT_CLICK };
 	struct bc_click *click = &op.in.put_click.click;
 	id_of(click->id, visit.id);
@@ -73,24 +38,13 @@ static inline void apply_click(struct sq *e, struct visit visit)
 	click->product = BC_STR("default");
 	click->captured_ms = visit.at;
 	click->expires_ms = visit.expires;
-	if (bc_engine_sqlite.apply(e, &op, &fault) || op.result)
-		fail_msg("%s", fault.err.text);
+	apply(e, &op);
+	assert_int_equal(op.result, 0);
 }
 
-static inline void begin(struct sq *e)
+static inline void apply_visit(struct rig *r, uint64_t i)
 {
-	struct bc_engine_fault fault = { 0 };
-	if (bc_engine_sqlite.begin(e, &fault))
-		fail_msg("%s", fault.err.text);
-}
-
-static inline void commit(struct sq *e)
-{
-	struct bc_engine_fault fault = { 0 };
-	if (bc_engine_sqlite.commit(e, &fault))
-		fail_msg("%s", fault.err.text);
-	bc_engine_sqlite.tend(e, false, &fault);
-	assert_int_equal(fault.err.code, 0);
+	apply_click(r->bare, visit_of(i));
 }
 
 static inline void put_one(struct sq *e, struct visit visit)
@@ -98,17 +52,6 @@ static inline void put_one(struct sq *e, struct visit visit)
 	begin(e);
 	apply_click(e, visit);
 	commit(e);
-}
-
-/* Clicks from a number up to another one. */
-static inline void put_range(struct sq *e, uint64_t from, uint64_t to)
-{
-	while (from < to) {
-		begin(e);
-		for (unsigned k = 0; k < BATCH && from < to; k++)
-			apply_click(e, visit_of(from++));
-		commit(e);
-	}
 }
 
 /* The time of the newest click that a session has; 0: none. */
@@ -129,83 +72,77 @@ static inline uint64_t newest_of(struct rig *r, uint64_t session)
 	return found ? click.captured_ms : 0;
 }
 
-/* Looks at every 97th session, and the last. */
-static inline void assert_found(struct rig *r, uint64_t from, uint64_t to)
+static inline bool is_click_found(struct rig *r, uint64_t i)
 {
-	for (uint64_t i = from; i < to; i += EVERY)
-		assert_int_equal(newest_of(r, i), i + 1);
-	if (from < to)
-		assert_int_equal(newest_of(r, to - 1), to);
+	uint64_t newest = newest_of(r, i);
+	assert_true(newest == 0 || newest == i + 1);
+	return newest != 0;
 }
 
-static inline void assert_absent(struct rig *r, uint64_t from, uint64_t to)
+static inline void assert_clicks_counted(struct sq *e)
 {
-	for (uint64_t i = from; i < to; i += EVERY)
-		assert_int_equal(newest_of(r, i), 0);
-}
-
-static inline uint64_t number(struct sq *e, const char *sql)
-{
-	sqlite3_stmt *stmt;
-	assert_int_equal(sqlite3_prepare_v2(e->db, sql, -1, &stmt, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-	uint64_t n = (uint64_t)sqlite3_column_int64(stmt, 0);
-	sqlite3_finalize(stmt);
-	return n;
-}
-
-/* How often a statement was run since the store was opened. */
-static inline int runs_of(struct sq *e, enum sq_stmt stmt)
-{
-	return sqlite3_stmt_status(e->stmts[stmt], SQLITE_STMTSTATUS_RUN, 0);
-}
-
-static inline uint64_t in_table(struct sq *e)
-{
-	return number(e, "SELECT count(*) FROM click_sessions");
-}
-
-/* The invariants that sqlite_sessions.c and sqlite_clicks.c state. */
-static inline void assert_sound(struct sq *e)
-{
-	assert_int_equal(
-		number(e,
-		       "SELECT count(*) FROM click_sessions s LEFT JOIN clicks c ON c.row = s.row"
-		       " WHERE c.session IS NOT s.session OR c.captured_ms IS NOT s.captured_ms"
-		       " OR s.part <> s.row / 131072"),
-		0);
-	assert_int_equal(
-		number(e, "SELECT count(*) FROM clicks c WHERE session IS NOT NULL AND row <="
-			  " (SELECT n FROM counts WHERE name = 'clicks.settled') AND NOT EXISTS"
-			  " (SELECT 1 FROM click_sessions s WHERE s.part = c.row / 131072"
-			  " AND s.session = c.session AND s.row = c.row)"),
-		0);
-	assert_int_equal(number(e, "SELECT count(*) FROM click_expiry x LEFT JOIN clicks c"
-				   " ON c.row = x.row WHERE c.expires_ms IS NOT x.expires_ms"),
-			 0);
 	assert_int_equal(number(e, "SELECT count(*) FROM clicks"),
 			 e->counts.clicks.now + e->counts.late_clicks.now);
-	assert_int_equal(number(e, "SELECT coalesce(max(n), 0) FROM counts WHERE name = 'clicks'"),
-			 number(e, "SELECT count(*) FROM click_expiry"));
 }
 
-static inline void reopen(struct rig *r)
+/* An order by its session gets the click. */
+static inline void assert_click_counts(struct rig *r, uint64_t i)
 {
-	struct bc_err err = { 0 };
-	bc_engine_sqlite.close(r->bare);
-	r->bare = NULL;
-	if (bc_engine_sqlite.open(path_of(r), &bc_clock_system, &r->bare, &err))
-		fail_msg("%s", err.text);
+	uint8_t id[BC_CLICK_ID_BYTES];
+	struct bc_store_op *op = rig_op(r, BC_STORE_ACCEPT_ORDER);
+	op->in.accept.order = BC_STR("by-session");
+	op->in.accept.has_session = true;
+	hash_of(op->in.accept.session, i);
+	begin(r->bare);
+	apply(r->bare, op);
+	bc_engine_sqlite.rollback(r->bare);
+	assert_clicks_counted(r->bare);
+	id_of(id, i);
+	assert_int_equal(op->out.accept.order.state, BC_ORDER_PENDING);
+	assert_memory_equal(op->out.accept.order.click, id, sizeof(id));
+}
+
+/* Unused where a test has another subject beside it. */
+static const struct subject of_sessions __attribute__((unused)) = {
+	.name = "sessions",
+	.id = SQ_SESSIONS,
+	.round = SQ_DEFERRED_ROUND(SQ_SESSIONS_BITS),
+	.put = apply_visit,
+	.is_found = is_click_found,
+	.assert_counts = assert_click_counts,
+	.in_table = "SELECT count(*) FROM click_sessions",
+	.numbers = "SELECT max(captured_ms) FROM clicks",
+	.unsaid = "DELETE FROM counts WHERE name = 'clicks.settled'",
+	.harm = "DELETE FROM click_sessions WHERE row % 3 = 0;"
+		"DELETE FROM click_expiry WHERE row % 5 = 0",
+	.claims = {
+		"SELECT count(*) FROM click_sessions s LEFT JOIN clicks c ON c.row = s.row"
+		" WHERE c.session IS NOT s.session OR c.captured_ms IS NOT s.captured_ms"
+		" OR s.part <> s.row / 131072",
+		"SELECT count(*) FROM clicks c WHERE session IS NOT NULL AND row <="
+		" (SELECT n FROM counts WHERE name = 'clicks.settled') AND NOT EXISTS"
+		" (SELECT 1 FROM click_sessions s WHERE s.part = c.row / 131072"
+		" AND s.session = c.session AND s.row = c.row)",
+		"SELECT count(*) FROM click_expiry x LEFT JOIN clicks c"
+		" ON c.row = x.row WHERE c.expires_ms IS NOT x.expires_ms",
+		"SELECT (SELECT coalesce(max(n), 0) FROM counts WHERE name = 'clicks') <>"
+		" (SELECT count(*) FROM click_expiry)",
+	},
+};
+
+static inline void assert_sound_clicks(struct sq *e)
+{
+	assert_sound(e);
+	assert_clicks_counted(e);
 }
 
 static inline uint64_t purge(struct sq *e, uint64_t before_ms, uint32_t limit)
 {
-	struct bc_engine_fault fault = { 0 };
 	struct bc_store_op op = { .kind = BC_STORE_PURGE };
 	op.in.purge.clicks_before_ms = before_ms;
 	op.in.purge.limit = limit;
 	begin(e);
-	assert_int_equal(bc_engine_sqlite.apply(e, &op, &fault), 0);
+	apply(e, &op);
 	commit(e);
 	assert_int_equal(op.out.purge.more, op.out.purge.clicks == limit);
 	return op.out.purge.clicks;
@@ -213,10 +150,9 @@ static inline uint64_t purge(struct sq *e, uint64_t before_ms, uint32_t limit)
 
 static inline int delete_click(struct sq *e, uint64_t i)
 {
-	struct bc_engine_fault fault = { 0 };
 	struct bc_store_op op = { .kind = BC_STORE_DELETE_CLICK };
 	id_of(op.in.delete_click, i);
-	assert_int_equal(bc_engine_sqlite.apply(e, &op, &fault), 0);
+	apply(e, &op);
 	return op.result;
 }
 

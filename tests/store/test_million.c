@@ -120,7 +120,7 @@ static void multiply(sqlite3 *db)
 	run_sql(db, make);
 }
 
-/* What the engine knows without counting. */
+/* What the engine knows without counting. (Its own tables it makes anew: another program wrote.) */
 static void write_counts(sqlite3 *db)
 {
 	run_sql(db, "UPDATE counts SET n = (SELECT count(*) FROM orders)"
@@ -240,6 +240,19 @@ static void lease_and_finish(struct rig *r, unsigned from)
 	assert_int_equal(finish(r, (struct end){ name, 1, BC_ORDER_DELIVERED, START }), 0);
 }
 
+/* The first one's is long in the table, the last one's came just before the kill. */
+static void assert_tokens_are_used(struct rig *r)
+{
+	const char *orders[] = { "first", "late-2999" }, *tokens[] = { "token-first", "late-2999" };
+	for (size_t i = 0; i < BC_COUNT(orders); i++) {
+		char reason[64];
+		snprintf(reason, sizeof(reason), "click used by order %s", orders[i]);
+		struct bc_store_op *op =
+			report(r, (struct report){ "again", .token = tokens[i], .at = START });
+		assert_text(op->out.accept.order.reason, reason);
+	}
+}
+
 static void
 a_million_that_wait_cost_little_memory_and_no_time_and_the_oldest_goes_first(void **state)
 {
@@ -261,6 +274,7 @@ a_million_that_wait_cost_little_memory_and_no_time_and_the_oldest_goes_first(voi
 	}
 	bc_arena_reset(r->arena);
 	assert_int_equal(counts(r).orders[BC_ORDER_DELIVERED], LEASES);
+	assert_tokens_are_used(r);
 }
 
 int main(void)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A store that an older backchannel left: opened, it is today's, with all that it held. The text of
- * version 1 stands here as it was; it never changes.
+ * A store that an older backchannel left: opened, it is today's, with all that it held. What
+ * version 1 was stands in version_1.h.
  */
 #include "harness.h"
+#include "version_1.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,116 +15,6 @@
 #include <unistd.h>
 
 #include "store/sqlite_impl.h"
-
-static const char version_1[] =
-	"PRAGMA journal_mode = WAL; BEGIN;"
-	"CREATE TABLE clicks("
-	" row INTEGER PRIMARY KEY,"
-	" id BLOB NOT NULL UNIQUE CHECK(length(id) = 16),"
-	" session BLOB CHECK(length(session) = 16),"
-	" token TEXT NOT NULL,"
-	" token_hash BLOB NOT NULL,"
-	" is_test INTEGER NOT NULL,"
-	" partner TEXT NOT NULL,"
-	" product TEXT NOT NULL,"
-	" captured_ms INTEGER NOT NULL,"
-	" expires_ms INTEGER NOT NULL) STRICT;"
-	"CREATE INDEX clicks_session ON clicks(session, captured_ms) WHERE session IS NOT NULL;"
-	"CREATE INDEX clicks_expires ON clicks(expires_ms);"
-
-	"CREATE TABLE orders("
-	" row INTEGER PRIMARY KEY,"
-	" order_id TEXT NOT NULL UNIQUE,"
-	" state INTEGER NOT NULL CHECK(state BETWEEN 0 AND 6),"
-	" reason TEXT,"
-	" partner TEXT NOT NULL,"
-	" product TEXT NOT NULL,"
-	" token TEXT,"
-	" token_hash BLOB,"
-	" is_test INTEGER NOT NULL,"
-	" click BLOB,"
-	" session BLOB,"
-	" click_ms INTEGER NOT NULL,"
-	" amount TEXT,"
-	" currency TEXT,"
-	" created_ms INTEGER NOT NULL,"
-	" updated_ms INTEGER NOT NULL,"
-	" due_ms INTEGER NOT NULL,"
-	" deadline_ms INTEGER NOT NULL,"
-	" lease_ms INTEGER NOT NULL,"
-	" finished_ms INTEGER NOT NULL,"
-	" attempts INTEGER NOT NULL,"
-	" failures INTEGER NOT NULL,"
-	" newest_ms INTEGER NOT NULL) STRICT;"
-	"CREATE UNIQUE INDEX orders_token ON orders(token_hash, partner)"
-	" WHERE token_hash IS NOT NULL AND state <> 0;"
-	"CREATE INDEX orders_state ON orders(state);"
-	"CREATE INDEX orders_due ON orders(partner, product, due_ms, row, deadline_ms)"
-	" WHERE state = 1;"
-	"CREATE INDEX orders_oldest ON orders(partner, product) WHERE state = 1;"
-	"CREATE INDEX orders_deadline ON orders(partner, product, deadline_ms)"
-	" WHERE state = 1 AND deadline_ms > 0;"
-	"CREATE INDEX orders_click ON orders(click) WHERE state = 0 AND click IS NOT NULL;"
-	"CREATE INDEX orders_session ON orders(session) WHERE state = 0 AND session IS NOT NULL;"
-	"CREATE INDEX orders_finished ON orders(finished_ms) WHERE finished_ms > 0"
-	" AND (token IS NOT NULL OR click IS NOT NULL OR session IS NOT NULL);"
-	"CREATE INDEX orders_untouched ON orders(updated_ms) WHERE state = 0;"
-
-	"CREATE TABLE attempts("
-	" row INTEGER NOT NULL,"
-	" n INTEGER NOT NULL,"
-	" at_ms INTEGER NOT NULL,"
-	" status INTEGER NOT NULL,"
-	" outcome INTEGER NOT NULL,"
-	" duration_ms INTEGER NOT NULL,"
-	" error TEXT,"
-	" key_fingerprint TEXT,"
-	" PRIMARY KEY(row, n)) STRICT, WITHOUT ROWID;"
-
-	"CREATE TABLE counts(name TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
-	"CREATE TABLE lanes("
-	" partner TEXT NOT NULL,"
-	" product TEXT NOT NULL,"
-	" pending INTEGER NOT NULL,"
-	" sending INTEGER NOT NULL,"
-	" state TEXT,"
-	" reason TEXT,"
-	" stands INTEGER NOT NULL,"
-	" since_ms INTEGER NOT NULL,"
-	" stood_ms INTEGER NOT NULL,"
-	" stood_since_ms INTEGER NOT NULL,"
-	" PRIMARY KEY(partner, product)) STRICT, WITHOUT ROWID;"
-
-	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
-	"PRAGMA application_id = 1650681905; PRAGMA user_version = 1; COMMIT";
-
-/* An order of each state in turn, every 24 minutes up to now. */
-static const char filling[] =
-	"BEGIN;"
-	"WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 599),"
-	" o(i, at) AS (SELECT i, now - (599 - i) * 1440000 FROM n, temp.clock)"
-	" INSERT INTO orders SELECT i + 1, printf('o%03d', i), i % 7, iif(i % 7 > 3, 'why', NULL),"
-	" 'partner', iif(i % 2, 'default', 'shoes'), iif(i % 7, printf('tok-%03d', i), NULL),"
-	" iif(i % 7, randomblob(16), NULL), 0, NULL, NULL, 0, '12.50', 'EUR', at, at, at, 0, 0,"
-	" 0, iif(i % 7 = 3, 1, 0), 0, at FROM o;"
-	"INSERT INTO attempts SELECT row, 1, created_ms, 200, 1, 7, NULL, '0a1b2c3d' FROM orders"
-	" WHERE attempts;"
-	"INSERT INTO clicks VALUES(1, randomblob(16), NULL, 'tok-click', randomblob(16), 0, "
-	"'partner',"
-	" 'default', 1000, 9000);"
-	"INSERT INTO counts SELECT 'orders.' || iif(state = 0, 'unattributed', iif(state = 1, "
-	"'pending',"
-	" iif(state = 2, 'sending', iif(state = 3, 'delivered', iif(state = 4, 'rejected',"
-	" iif(state = 5, 'expired', 'cancelled')))))), count(*) FROM orders GROUP BY state;"
-	/* a hundred sessions of three clicks each */
-	"WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 299)"
-	" INSERT INTO clicks SELECT 2 + i, randomblob(16),"
-	" CAST(printf('session-%08d', i % 100) AS BLOB), printf('tok-%03d', i), randomblob(16), 0,"
-	" 'partner', 'default', 1000 + i, 9000 + i FROM n;"
-	"INSERT INTO counts VALUES('clicks', 301);"
-	"INSERT INTO lanes SELECT partner, product, sum(state = 1), sum(state = 2), 'parked',"
-	" 'no answer', 1, 700, 5, 700 FROM orders GROUP BY 1, 2;"
-	"COMMIT";
 
 /* --- helpers ------------------------------------------------------------------------------- */
 
@@ -186,6 +77,10 @@ static void assert_is_version_1(struct rig *r)
 	assert_sql(r, "SELECT count(*) FROM orders", "600");
 	assert_sql(r, "SELECT group_concat(name) FROM sqlite_schema WHERE name LIKE 'click%'",
 		   "clicks,clicks_session,clicks_expires");
+	assert_sql(r,
+		   "SELECT group_concat(name) FROM sqlite_schema WHERE name LIKE '%tokens%'"
+		   " OR name = 'orders_token'",
+		   "orders_token");
 	assert_sql(r, "PRAGMA integrity_check", "ok");
 }
 
@@ -326,6 +221,42 @@ static void an_upgraded_store_finds_and_purges_the_clicks_it_had(void **state)
 	assert_text(op->out.accept.order.reason, "no click for this session");
 }
 
+/* The order that has the token of this number; "" if it is free. */
+static void assert_owner(struct rig *r, int i, const char *order)
+{
+	char token[32], reason[64];
+	snprintf(token, sizeof(token), "hash-of-tok-%04d", i);
+	snprintf(reason, sizeof(reason), "click used by order %s", order);
+	struct bc_store_op *op = report(r, (struct report){ "other", .token = token, .at = 9000 });
+	assert_text(op->out.accept.order.reason, *order ? reason : NULL);
+	if (*order)
+		assert_int_equal(op->out.accept.order.state, BC_ORDER_UNATTRIBUTED);
+	bc_arena_reset(r->arena);
+}
+
+static void an_upgraded_store_knows_which_order_has_a_token(void **state)
+{
+	struct rig *r = *state;
+	char order[8];
+	make_version_1(r);
+	rig_open(r);
+	/* an old one that had none gets the one of its number */
+	struct report old = { "o070", .token = "hash-of-tok-0070", .at = 9000 };
+	assert_int_equal(report(r, old)->out.accept.how, BC_ACCEPT_ADOPTED);
+	for (int turn = 0; turn < 2; turn++) {
+		for (int i = 0; i < ORDERS; i++) {
+			snprintf(order, sizeof(order), "o%03d", i);
+			if (i % 7 || i == 70)
+				assert_owner(r, i, order);
+		}
+		rig_reopen(r);
+	}
+	assert_owner(r, 77, "");
+	bc_store_close(r->store);
+	r->store = NULL;
+	assert_sql(r, "SELECT count(*) FROM order_tokens", "515");
+}
+
 /* Column by column: the name, the type, whether it may be absent, its place in the key. */
 static void an_upgraded_store_has_the_tables_of_a_new_one(void **state)
 {
@@ -438,6 +369,7 @@ int main(void)
 		STORE_TEST(a_store_of_version_1_is_upgraded_with_all_that_it_holds),
 		STORE_TEST(an_upgraded_store_works_on),
 		STORE_TEST(an_upgraded_store_finds_and_purges_the_clicks_it_had),
+		STORE_TEST(an_upgraded_store_knows_which_order_has_a_token),
 		STORE_TEST(an_upgraded_store_has_the_tables_of_a_new_one),
 		STORE_TEST(an_upgrade_that_is_killed_leaves_version_1_whole),
 		STORE_TEST(an_upgrade_without_space_is_refused_and_leaves_version_1),
