@@ -7,7 +7,8 @@
  *   status, even success, for a head that broke off half-way.
  * - What an answer may occupy is bounded: heads in total, body kept, body read.
  * - No word of the url, of a header or of a body gets into a failure's text.
- * Left to others: what a status means (the protocols).
+ * Left to others: heads and bodies that stream (http_stream.c); what a status means (the
+ * protocols).
  */
 #include "net/http_call.h"
 
@@ -17,7 +18,10 @@
 
 #include "base/clock.h"
 
-enum { HEAD_MAX_BYTES = 64 * 1024 };
+enum {
+	HEAD_MAX_BYTES = 64 * 1024, /* all heads and trailers of an answer */
+	HEAD_USUAL_BYTES = 1000,
+};
 
 static const struct {
 	const char *name;
@@ -28,9 +32,9 @@ static const struct {
 	{ "content-type", offsetof(struct bc_http_call, content_type) },
 };
 
-static char **kept_slot(struct bc_http_call *call, size_t i)
+static const char **kept_slot(struct bc_http_call *call, size_t i)
 {
-	return (char **)(void *)((char *)call + kept_headers[i].offset);
+	return (const char **)(void *)((char *)call + kept_headers[i].offset);
 }
 
 static size_t cut(struct bc_http_call *call, enum bc_http_cut why)
@@ -39,50 +43,74 @@ static size_t cut(struct bc_http_call *call, enum bc_http_cut why)
 	return CURL_WRITEFUNC_ERROR;
 }
 
-/* An interim head (1xx) may have come before; nothing of it counts. */
-static void head_begin(struct bc_http_call *call)
-{
-	for (size_t i = 0; i < BC_COUNT(kept_headers); i++) {
-		free(*kept_slot(call, i));
-		*kept_slot(call, i) = NULL;
-	}
-}
-
-/* The first of a repeated header counts. False: no memory. */
-static bool head_field(struct bc_http_call *call, struct bc_str line)
+/* The first of a repeated header counts. The head's bytes become the values' own: whoever reads the
+ * lines again finds NULs at their ends. */
+static void keep_field(struct bc_http_call *call, struct bc_str line)
 {
 	struct bc_str value = line;
 	struct bc_str name = bc_str_split(&value, ':');
 
 	for (size_t i = 0; value.ptr && i < BC_COUNT(kept_headers); i++) {
-		char **slot = kept_slot(call, i);
+		const char **slot = kept_slot(call, i);
 		if (*slot || !bc_str_ieq(name, kept_headers[i].name))
 			continue;
-		*slot = bc_str_dup(bc_str_trim(value));
-		return *slot != NULL;
+		value = bc_str_trim(value);
+		((char *)value.ptr)[value.len] = '\0';
+		*slot = value.ptr;
+		return;
 	}
-	return true;
 }
 
-/* False: the head ends in what we never asked for, a change of protocol. */
-static bool head_end(struct bc_http_call *call)
+static void keep_fields(struct bc_http_call *call)
 {
+	struct bc_str rest = { call->head.data, call->head.len };
+
+	while (rest.len > 0)
+		keep_field(call, bc_str_split(&rest, '\n'));
+}
+
+/* An interim head (1xx) may have come before; nothing of it counts. */
+static void head_begin(struct bc_http_call *call, struct bc_str line)
+{
+	bc_buf_reset(&call->head);
+	call->head_open = true;
+	call->http_1_0 = bc_str_starts(line, "HTTP/1.0");
+}
+
+static bool head_add(struct bc_http_call *call, struct bc_str line)
+{
+	if (!call->head.data && !bc_buf_room(&call->head, HEAD_USUAL_BYTES))
+		return false;
+	return bc_buf_add(&call->head, line.ptr, line.len) == 0 &&
+	       bc_buf_add(&call->head, "\n", 1) == 0;
+}
+
+static enum bc_http_cut head_end(struct bc_http_call *call)
+{
+	enum bc_http_cut why = BC_CUT_NONE;
 	long status = 0;
 
+	call->head_open = false;
 	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (status == 101)
-		return false;
-	if (status >= 200 && status <= 999) {
-		call->head_whole = true;
-		call->status = (int)status;
-	}
-	return true;
+		return BC_CUT_UPGRADE; /* never asked for */
+	if (status < 200 || status > 999)
+		return BC_CUT_NONE;
+	if (call->stream)
+		why = bc_http_stream_head(call, (int)status);
+	if (why != BC_CUT_NONE)
+		return why;
+	keep_fields(call);
+	call->head_whole = true;
+	call->status = (int)status;
+	return BC_CUT_NONE;
 }
 
 /* One line of a head, or of the trailers, which do not count. */
 size_t bc_http_call_on_head_line(char *bytes, size_t size, size_t count, void *ctx)
 {
 	struct bc_http_call *call = ctx;
+	enum bc_http_cut why = BC_CUT_NONE;
 	size_t len = size * count;
 	struct bc_str line = { bytes, len };
 
@@ -94,12 +122,12 @@ size_t bc_http_call_on_head_line(char *bytes, size_t size, size_t count, void *c
 	while (line.len > 0 && (line.ptr[line.len - 1] == '\n' || line.ptr[line.len - 1] == '\r'))
 		line.len--;
 	if (line.len == 0)
-		return head_end(call) ? len : cut(call, BC_CUT_UPGRADE);
-	if (bc_str_starts(line, "HTTP/"))
-		head_begin(call);
-	else if (!head_field(call, line))
-		return cut(call, BC_CUT_MEMORY);
-	return len;
+		why = head_end(call);
+	else if (!call->head_open && bc_str_starts(line, "HTTP/"))
+		head_begin(call, line);
+	else if (!head_add(call, line))
+		why = BC_CUT_MEMORY;
+	return why == BC_CUT_NONE ? len : cut(call, why);
 }
 
 size_t bc_http_call_on_body(char *bytes, size_t size, size_t count, void *ctx)
@@ -109,6 +137,10 @@ size_t bc_http_call_on_body(char *bytes, size_t size, size_t count, void *ctx)
 	size_t room = call->body.max - call->body.len;
 	size_t keep = len < room ? len : room;
 
+	if (bc_http_call_streams_answer(call))
+		return bc_http_stream_data(call, (struct bc_str){ bytes, len });
+	if (call->stream)
+		bc_http_stream_moved(call);
 	call->body_bytes += len;
 	if (keep > 0 && bc_buf_add(&call->body, bytes, keep) < 0)
 		return cut(call, BC_CUT_MEMORY);
@@ -141,6 +173,8 @@ static const struct failure failures[] = {
 	{ CURLE_RECV_ERROR, BC_EIO, "the connection broke off while receiving" },
 	{ CURLE_PARTIAL_FILE, BC_EIO, "the answer broke off" },
 	{ CURLE_ABORTED_BY_CALLBACK, BC_EIO, "the connection was lost before an answer" },
+	{ CURLE_SEND_FAIL_REWIND, BC_EIO, "the connection was lost before an answer" },
+	{ CURLE_UPLOAD_FAILED, BC_EIO, "the other side takes no body of unknown length" },
 	{ CURLE_PEER_FAILED_VERIFICATION, BC_EAUTH, "the certificate is not trusted" },
 	{ CURLE_SSL_CACERT_BADFILE, BC_EAUTH, "cannot read the trusted certificates" },
 	{ CURLE_SSL_CONNECT_ERROR, BC_EAUTH, "the TLS handshake failed" },
@@ -152,6 +186,10 @@ static const struct failure cuts[] = {
 	[BC_CUT_BODY] = { 0, BC_EIO, "the answer's body is too long" },
 	[BC_CUT_UPGRADE] = { 0, BC_EIO, "the answer changes to a protocol that was not asked for" },
 	[BC_CUT_MEMORY] = { 0, BC_ENOMEM, "out of memory" },
+	[BC_CUT_FIELD] = { 0, BC_EIO, "the answer's head is malformed" },
+	[BC_CUT_FRAMING] = { 0, BC_EIO, "the answer's length is ambiguous" },
+	[BC_CUT_SHORT] = { 0, BC_EIO, "the request's body ended before its length" },
+	[BC_CUT_CALLER] = { 0, BC_EIO, "the request's body broke off" },
 };
 
 static struct failure failure_of(const struct bc_http_call *call, CURLcode result)
@@ -220,7 +258,8 @@ void bc_http_call_read(struct bc_http_call *call, CURLcode result,
 	};
 	bool whole = result == CURLE_OK && call->head_whole;
 
-	a.complete = whole && call->body_bytes == call->body.len;
+	a.complete =
+		whole && (bc_http_call_streams_answer(call) || call->body_bytes == call->body.len);
 	if (!whole)
 		tell_failure(call, result, &a);
 	*ret_answer = a;

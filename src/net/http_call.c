@@ -16,7 +16,11 @@
  * request_sent is true once a request was handed to a connection, whatever came after: it may say
  * "sent" of a request that did not leave, never "not sent" of one that did.
  *
- * Left to others: the answer (http_answer.c), time, sockets and pools (http_client.c).
+ * A body that streams is read once: as soon as some of it was, no second sending is granted, and
+ * curl has no way to rewind it.
+ *
+ * Left to others: the answer (http_answer.c), streams (http_stream.c), time, sockets and pools
+ * (http_client.c).
  */
 #include "net/http_call.h"
 
@@ -51,6 +55,7 @@ static const struct {
 	{ CURLOPT_PATH_AS_IS, 1 },
 	{ CURLOPT_DISALLOW_USERNAME_IN_URL, 1 },
 	{ CURLOPT_SUPPRESS_CONNECT_HEADERS, 1 }, /* a proxy's head is not the answer's */
+	{ CURLOPT_HTTP_CONTENT_DECODING, 0 },
 	/* Without it, giving up on a name that is still being resolved waits for the resolver. */
 	{ CURLOPT_QUICK_EXIT, 1 },
 };
@@ -76,7 +81,7 @@ static int on_request(void *ctx, char *peer, char *local, int peer_port, int loc
 	(void)peer_port;
 	(void)local_port;
 	curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &left_bytes);
-	if (call->sent && left_bytes != call->left_bytes)
+	if (call->sent && (left_bytes != call->left_bytes || call->read_asked))
 		return CURL_PREREQFUNC_ABORT;
 	call->sent = true;
 	call->left_bytes = left_bytes;
@@ -114,6 +119,8 @@ static CURLcode set_options(CURL *easy, const struct bc_http_client_options *o)
 	SET(CURLOPT_PREREQFUNCTION, on_request);
 	SET(CURLOPT_HEADERFUNCTION, bc_http_call_on_head_line);
 	SET(CURLOPT_WRITEFUNCTION, bc_http_call_on_body);
+	/* No CURLOPT_SEEKFUNCTION: curl must fail rather than send a stream's body again. */
+	SET(CURLOPT_READFUNCTION, bc_http_stream_on_read);
 	return rc;
 }
 
@@ -163,9 +170,14 @@ static bool has_control(struct bc_str s)
 	return false;
 }
 
+bool bc_http_call_field_ok(struct bc_str name, struct bc_str value)
+{
+	return value.ptr && is_token(name) && !has_control(value);
+}
+
 static int check_header(struct bc_str name, struct bc_str value, struct bc_err *err)
 {
-	if (!value.ptr || !is_token(name) || has_control(value))
+	if (!bc_http_call_field_ok(name, value))
 		return bc_err_set(err, BC_EINVAL,
 				  "a request header is malformed, it must read \"Name: value\"");
 	for (size_t i = 0; i < BC_COUNT(own_headers); i++)
@@ -208,19 +220,30 @@ static int add_header(struct bc_http_call *call, const char *line, bool *has_typ
 	return add_line(call, empty, err);
 }
 
-static int add_headers(struct bc_http_call *call, const char *const *lines, struct bc_err *err)
+/* Each keeps a header of curl's own away. */
+static const char *const unwanted[] = { "Expect:", "Accept:", "User-Agent:" };
+
+static int add_headers(struct bc_http_call *call, const struct bc_http_exchange *x,
+		       struct bc_err *err)
 {
+	size_t unwanted_count = x->stream && x->stream->raw_headers ? BC_COUNT(unwanted) : 1;
+	const char *const *line = x->headers;
 	bool has_type = false;
 	int rc = 0;
 
-	for (; lines && *lines && rc == 0; lines++)
-		rc = add_header(call, *lines, &has_type, err);
-	/* Each of these lines keeps a header of curl's own away. */
-	if (rc == 0)
-		rc = add_line(call, "Expect:", err);
+	for (; line && *line && rc == 0; line++)
+		rc = add_header(call, *line, &has_type, err);
+	for (size_t i = 0; i < unwanted_count && rc == 0; i++)
+		rc = add_line(call, unwanted[i], err);
 	if (rc == 0 && !has_type)
 		rc = add_line(call, "Content-Type:", err);
 	return rc;
+}
+
+/* A stream that is known to be empty is a request without a body. */
+static bool reads_body(const struct bc_http_exchange *x)
+{
+	return x->stream && x->stream->read && x->stream->body_bytes != 0;
 }
 
 static int check_exchange(const struct bc_http_exchange *x, struct bc_err *err)
@@ -232,6 +255,8 @@ static int check_exchange(const struct bc_http_exchange *x, struct bc_err *err)
 	if (!x->url || (strncasecmp(x->url, "http://", 7) && strncasecmp(x->url, "https://", 8)))
 		return bc_err_set(err, BC_EINVAL,
 				  "the url starts with neither http:// nor https://");
+	if (reads_body(x) && strcmp(x->method, "HEAD") == 0)
+		return bc_err_set(err, BC_EINVAL, "a HEAD request has no body");
 	return 0;
 }
 
@@ -244,6 +269,12 @@ static CURLcode set_method(CURL *easy, const struct bc_http_exchange *x)
 
 	if (strcmp(x->method, "HEAD") == 0)
 		return curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+	if (reads_body(x)) {
+		SET(CURLOPT_UPLOAD, 1L);
+		SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)x->stream->body_bytes);
+		SET(CURLOPT_CUSTOMREQUEST, x->method);
+		return rc;
+	}
 	for (size_t i = 0; i < BC_COUNT(with_body); i++)
 		upload = upload || strcmp(x->method, with_body[i]) == 0;
 	if (upload) {
@@ -252,6 +283,23 @@ static CURLcode set_method(CURL *easy, const struct bc_http_exchange *x)
 		SET(CURLOPT_POSTFIELDS, x->body_bytes > 0 ? x->body : "");
 	}
 	SET(CURLOPT_CUSTOMREQUEST, x->method);
+	return rc;
+}
+
+/*
+ * HTTP/1.1 for streams: curl 7.88 opens HTTP/2 windows of 32 MiB, can't take them back, and reads
+ * them into memory for a paused stream whenever another one of its connection moves.
+ */
+static CURLcode set_stream(struct bc_http_call *call)
+{
+	CURL *easy = call->easy;
+	CURLcode rc = CURLE_OK;
+
+	if (!call->stream)
+		return rc;
+	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET(CURLOPT_TIMEOUT_MS, 0L);
+	SET(CURLOPT_READDATA, call);
 	return rc;
 }
 
@@ -268,8 +316,20 @@ static CURLcode set_call(struct bc_http_call *call, const struct bc_http_exchang
 	SET(CURLOPT_PREREQDATA, call);
 	SET(CURLOPT_HEADERDATA, call);
 	SET(CURLOPT_WRITEDATA, call);
+	return rc == CURLE_OK ? set_stream(call) : rc;
+}
 #undef SET
-	return rc;
+
+static void init_stream(struct bc_http_call *call, const struct bc_http_exchange *x)
+{
+	call->stream = x->stream;
+	if (!x->stream)
+		return;
+	BC_ASSERT(!x->stream->head == !x->stream->data);
+	call->timeout_ms = x->timeout_ms;
+	call->progress_ms = call->started_ms;
+	call->upload_left =
+		x->stream->body_bytes < 0 ? UINT64_MAX : (uint64_t)x->stream->body_bytes;
 }
 
 int bc_http_call_init(struct bc_http_call *call, CURL *model,
@@ -279,11 +339,13 @@ int bc_http_call_init(struct bc_http_call *call, CURL *model,
 	int rc;
 
 	bc_buf_init(&call->body, exchange->answer_max_bytes);
+	bc_buf_init(&call->head, SIZE_MAX);
 	call->body_max_bytes = drop_bytes > DROP_MIN_BYTES ? drop_bytes : DROP_MIN_BYTES;
 	call->started_ms = bc_elapsed_ms(&bc_clock_system);
+	init_stream(call, exchange);
 	rc = check_exchange(exchange, err);
 	if (rc == 0)
-		rc = add_headers(call, exchange->headers, err);
+		rc = add_headers(call, exchange, err);
 	if (rc < 0)
 		return rc;
 	call->easy = curl_easy_duphandle(model);
@@ -301,7 +363,5 @@ void bc_http_call_finish(struct bc_http_call *call)
 	curl_easy_cleanup(call->easy);
 	curl_slist_free_all(call->headers);
 	bc_buf_finish(&call->body);
-	free(call->retry_after);
-	free(call->date);
-	free(call->content_type);
+	bc_buf_finish(&call->head);
 }

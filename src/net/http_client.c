@@ -6,20 +6,26 @@
  * Invariants
  * - curl is only entered from drive() (a socket, the timer or the kick fired), from a caller's
  *   start, cancel or destroy, never from inside one of its own callbacks: those only note what to
- *   watch. Poll handles are stopped there and freed by libuv at the end of the turn.
+ *   watch, whom to wake and who is to end. Poll handles are stopped there and freed by libuv at the
+ *   end of the turn. The functions of streams run in there too: a call that one of them cancels
+ *   is silent at once and freed when curl has returned.
  * - A completion runs from drive() after curl has returned, so it may start and cancel calls and
  *   destroy the client. Whoever is on the stack above holds a reference; the memory goes with the
  *   last one.
  * - curl's "at once" (timer 0) is a task posted to the loop: never inline, and without the
  *   millisecond that a timer would cost.
  * - A socket that cannot be watched for want of memory fails its call, not the whole client.
- * Left to others: the request, the answer and the rule that a call is sent once (http_call.c).
+ * - The deadlines of streams move with each byte, so they are looked at only when the earliest of
+ *   those that were set has come.
+ * Left to others: the request and the rule that it leaves once (http_call.c), the answer
+ * (http_answer.c), what a stream's waiting means (http_stream.c).
  */
 #include "net/http_client.h"
 
 #include <pthread.h>
 #include <uv.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "net/http_call.h"
 
@@ -40,12 +46,18 @@ struct bc_http_client {
 	CURLM *multi;		/* owned; NULL once destroyed */
 	CURL *model;		/* owned */
 	struct bc_timer *timer; /* owned */
+	struct bc_timer *stall; /* owned; the earliest deadline of a stream */
+	uint64_t stall_ms;	/* when it fires; UINT64_MAX: it does not run */
 	struct bc_task kick;
 	bool kicked;
-	bool starved; /* some call is */
+	bool doomed; /* some call is, or is cancelled */
 	bool closing;
-	unsigned refs; /* the owner's, a posted kick's, one a drive() on the stack */
+	unsigned inside; /* functions of streams on the stack */
+	unsigned refs; /* the owner's, a posted kick's, one a drive() or on_stall() on the stack */
 	struct bc_http_call *calls;
+	size_t call_count;
+	struct bc_http_call *waking;
+	bool in_wake;
 	struct watch *watches;
 };
 
@@ -57,13 +69,36 @@ static void client_unref(struct bc_http_client *c)
 
 /* --- calls ------------------------------------------------------------------------------------ */
 
+static struct bc_http_call *call_of(CURL *easy)
+{
+	struct bc_http_call *call = NULL;
+
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&call);
+	return call;
+}
+
 static void call_link(struct bc_http_client *c, struct bc_http_call *call)
 {
 	call->client = c;
+	call->inside = &c->inside;
 	call->next = c->calls;
 	if (c->calls)
 		c->calls->prev = call;
 	c->calls = call;
+	c->call_count++;
+}
+
+/* From the list of those to be woken. */
+static void waking_remove(struct bc_http_call *call)
+{
+	struct bc_http_call **at = &call->client->waking;
+
+	if (!call->waking)
+		return;
+	while (*at != call)
+		at = &(*at)->wake_next;
+	*at = call->wake_next;
+	call->waking = false;
 }
 
 /* Takes it out of curl and of the list; the answer in it stays readable. */
@@ -72,6 +107,8 @@ static void call_unlink(struct bc_http_call *call)
 	struct bc_http_client *c = call->client;
 
 	curl_multi_remove_handle(c->multi, call->easy);
+	waking_remove(call);
+	c->call_count--;
 	if (call->prev)
 		call->prev->next = call->next;
 	else
@@ -91,22 +128,30 @@ static void call_conclude(struct bc_http_call *call, CURLcode result)
 	struct bc_http_answer answer;
 
 	call_unlink(call);
-	bc_http_call_read(call, result, &answer);
-	call->concluded = true;
-	call->done(call->ctx, &answer);
+	if (!call->cancelled) {
+		bc_http_call_read(call, result, &answer);
+		call->concluded = true;
+		call->done(call->ctx, &answer);
+	}
 	call_free(call);
 }
 
-/* A completion may end any other call, so the list is read from its start each time. */
-static void conclude_starved(struct bc_http_client *c)
+static void doom(struct bc_http_call *call, CURLcode result)
 {
-	struct bc_http_call *call = c->calls;
+	call->doomed = call->client->doomed = true;
+	call->doom = result;
+}
 
-	c->starved = false;
+/* A completion may end any other call, so the list is read from its start each time. */
+static void conclude_doomed(struct bc_http_client *c)
+{
+	struct bc_http_call *call = c->doomed ? c->calls : NULL;
+
+	c->doomed = false;
 	while (call && !c->closing) {
 		struct bc_http_call *next = call->next;
-		if (call->starved) {
-			call_conclude(call, CURLE_OUT_OF_MEMORY);
+		if (call->doomed || call->cancelled) {
+			call_conclude(call, call->doom);
 			next = c->calls;
 		}
 		call = next;
@@ -119,14 +164,59 @@ static void conclude_finished(struct bc_http_client *c)
 	int left;
 
 	while (!c->closing && (message = curl_multi_info_read(c->multi, &left))) {
-		struct bc_http_call *call = NULL;
-		CURLcode result = message->data.result;
-
-		if (message->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&call);
-		call_conclude(call, result);
+		if (message->msg == CURLMSG_DONE)
+			call_conclude(call_of(message->easy_handle), message->data.result);
 	}
+}
+
+/* --- streams that go on, or do not ------------------------------------------------------------ */
+
+/* Has the timer fire no later than call's deadline. */
+static void stall_watch(struct bc_http_call *call, uint64_t now_ms)
+{
+	struct bc_http_client *c = call->client;
+	uint64_t due_ms = bc_http_stream_due_ms(call);
+
+	if (due_ms >= c->stall_ms)
+		return;
+	c->stall_ms = due_ms;
+	bc_timer_start(c->stall, due_ms > now_ms ? due_ms - now_ms : 0);
+}
+
+static void on_stall(void *ctx)
+{
+	uint64_t now_ms = bc_elapsed_ms(&bc_clock_system);
+	struct bc_http_client *c = ctx;
+
+	c->refs++;
+	c->stall_ms = UINT64_MAX;
+	for (struct bc_http_call *call = c->calls; call; call = call->next) {
+		if (bc_http_stream_due_ms(call) <= now_ms)
+			doom(call, CURLE_OPERATION_TIMEDOUT);
+		else
+			stall_watch(call, now_ms);
+	}
+	conclude_doomed(c);
+	client_unref(c);
+}
+
+/* The list is taken first: who is resumed by what comes of it has to wait for another turn. */
+static void wake_calls(struct bc_http_client *c)
+{
+	struct bc_http_call *call = c->waking;
+
+	c->waking = NULL;
+	c->in_wake = true;
+	while (call) {
+		struct bc_http_call *next = call->wake_next;
+		call->waking = false;
+		CURLcode result = bc_http_stream_wake(call);
+		if (result != CURLE_OK)
+			doom(call, result);
+		stall_watch(call, bc_elapsed_ms(&bc_clock_system));
+		call = next;
+	}
+	c->in_wake = false;
 }
 
 /* The one way into curl's state machine; what it finished is concluded on the way out. */
@@ -135,11 +225,12 @@ static void drive(struct bc_http_client *c, curl_socket_t fd, int events)
 	int running;
 
 	c->refs++;
-	if (!c->closing)
+	if (!c->closing) {
+		wake_calls(c);
 		curl_multi_socket_action(c->multi, fd, events, &running);
+	}
 	conclude_finished(c);
-	if (c->starved && !c->closing)
-		conclude_starved(c);
+	conclude_doomed(c);
 	client_unref(c);
 }
 
@@ -155,8 +246,10 @@ static void on_watch(uv_poll_t *poll, int status, int events)
 	struct watch *w = poll->data;
 	int flags = 0;
 
-	if (status < 0)
+	if (status < 0) {
 		uv_poll_start(poll, w->events, on_watch);
+		bc_loop_watches_more(w->client->loop);
+	}
 	if (status == 0 && (events & UV_READABLE))
 		flags |= CURL_CSELECT_IN;
 	if (status == 0 && (events & UV_WRITABLE))
@@ -199,23 +292,17 @@ static void watch_close(struct watch *w)
 	uv_close((uv_handle_t *)&w->poll, free_watch);
 }
 
-static void starve(struct bc_http_client *c, CURL *easy)
-{
-	struct bc_http_call *call = NULL;
-
-	curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&call);
-	if (call)
-		call->starved = c->starved = true;
-}
-
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *socket_ctx)
 {
 	struct bc_http_client *c = ctx;
+	struct bc_http_call *call = call_of(easy);
 	struct watch *w = socket_ctx;
 	int events = 0;
 
 	if (c->closing)
 		return 0;
+	if (call && !(what & CURL_POLL_IN) && bc_http_stream_went_deaf(call))
+		bc_http_call_wake(call);
 	if (what == CURL_POLL_REMOVE) {
 		if (w)
 			watch_close(w);
@@ -224,8 +311,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *so
 	}
 	if (!w) {
 		w = watch_open(c, fd);
-		if (!w)
-			starve(c, easy);
+		if (!w && call)
+			doom(call, CURLE_OUT_OF_MEMORY);
 		curl_multi_assign(c->multi, fd, w);
 	}
 	if (what & CURL_POLL_IN)
@@ -235,6 +322,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *so
 	if (w) {
 		w->events = events;
 		uv_poll_start(&w->poll, events, on_watch);
+		bc_loop_watches_more(c->loop);
 	}
 	return 0;
 }
@@ -270,7 +358,8 @@ static int on_timeout_change(CURLM *multi, long timeout_ms, void *ctx)
 	if (c->closing)
 		return 0;
 	bc_timer_stop(c->timer);
-	if (timeout_ms == 0)
+	/* What a call that is woken asks for, drive() does next. */
+	if (timeout_ms == 0 && !c->in_wake)
 		kick(c);
 	else if (timeout_ms > 0)
 		bc_timer_start(c->timer, (uint64_t)timeout_ms);
@@ -324,8 +413,10 @@ static int client_open(struct bc_http_client *c, struct bc_loop *loop,
 	c->refs = 1;
 	c->loop = loop;
 	c->kick.run = on_kick;
+	c->stall_ms = UINT64_MAX;
 	c->timer = bc_timer_create(loop, on_timer, c);
-	if (!c->timer)
+	c->stall = bc_timer_create(loop, on_stall, c);
+	if (!c->timer || !c->stall)
 		return bc_err_nomem(err);
 	rc = require_curl(err);
 	if (rc == 0)
@@ -358,6 +449,7 @@ void bc_http_client_destroy(struct bc_http_client *c)
 {
 	if (!c)
 		return;
+	BC_ASSERT(c->inside == 0);
 	while (c->calls)
 		bc_http_call_cancel(c->calls);
 	c->closing = true;
@@ -366,6 +458,7 @@ void bc_http_client_destroy(struct bc_http_client *c)
 	curl_multi_cleanup(c->multi);
 	curl_easy_cleanup(c->model);
 	bc_timer_destroy(c->timer);
+	bc_timer_destroy(c->stall);
 	client_unref(c);
 }
 
@@ -389,15 +482,51 @@ int bc_http_call_start(struct bc_http_client *c, const struct bc_http_exchange *
 	call->done = done;
 	call->ctx = ctx;
 	call_link(c, call);
+	stall_watch(call, call->started_ms);
 	if (ret_call)
 		*ret_call = call;
 	return 0;
+}
+
+void bc_http_call_wake(struct bc_http_call *call)
+{
+	struct bc_http_client *c = call->client;
+
+	if (call->waking)
+		return;
+	call->waking = true;
+	call->wake_next = c->waking;
+	c->waking = call;
+	kick(c);
+}
+
+void bc_http_call_resume_read(struct bc_http_call *call)
+{
+	if (call->concluded || call->cancelled)
+		return;
+	call->read_resumed = true;
+	bc_http_call_wake(call);
+}
+
+void bc_http_call_resume(struct bc_http_call *call)
+{
+	call->data_resumed = true;
+	bc_http_call_resume_read(call);
 }
 
 void bc_http_call_cancel(struct bc_http_call *call)
 {
 	if (!call || call->concluded)
 		return;
+	if (call->client->inside > 0) {
+		call->cancelled = call->client->doomed = true;
+		return;
+	}
 	call_unlink(call);
 	call_free(call);
+}
+
+size_t bc_http_client_calls(const struct bc_http_client *c)
+{
+	return c->call_count;
 }

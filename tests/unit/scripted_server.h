@@ -104,6 +104,17 @@ static inline void peer_close(struct peer *p, bool reset)
 	atomic_fetch_add(&p->server->closed, 1);
 }
 
+/* Whoever of several connections comes last is seen. */
+static inline void peer_show(struct peer *p, size_t at, const char *bytes, size_t len)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+	pthread_mutex_lock(&lock);
+	memcpy(p->server->seen + at, bytes, len);
+	p->server->seen[at + len] = '\0';
+	pthread_mutex_unlock(&lock);
+}
+
 /* Reads one request into seen. False: the client is gone, or the server stops. */
 static inline bool peer_request(struct peer *p)
 {
@@ -121,7 +132,7 @@ static inline bool peer_request(struct peer *p)
 	}
 	if (!head_end)
 		return false;
-	memcpy(p->server->seen, bytes, len + 1);
+	peer_show(p, 0, bytes, len);
 	const char *length = strcasestr(bytes, "\r\nContent-Length:");
 	if (length && length < head_end)
 		want = strtoul(length + 17, NULL, 10);
@@ -132,8 +143,7 @@ static inline bool peer_request(struct peer *p)
 			return false;
 		/* A small body that came in a piece of its own is shown as well. */
 		if (len + (size_t)n < SERVER_SEEN_BYTES) {
-			memcpy(p->server->seen + len, bytes, (size_t)n);
-			p->server->seen[len + (size_t)n] = '\0';
+			peer_show(p, len, bytes, (size_t)n);
 			len += (size_t)n;
 		}
 		body += (size_t)n;

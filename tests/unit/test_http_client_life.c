@@ -5,10 +5,9 @@
 
 #include <dlfcn.h>
 #include <netdb.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 
 #include "failing_malloc.h"
+#include "http_client_tls.h"
 
 #define OK_EMPTY "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
@@ -201,13 +200,13 @@ static void a_listener_that_never_accepts_times_out_before_or_after_the_request(
 	x.timeout_ms = 150;
 	struct result r = run_exchange(&x);
 	assert_timed_out(&r, true, 150);
-	assert_non_null(strstr(r.a.error_text, "operation timed out after 1"));
+	assert_non_null(strstr(r.a.error_text, "operation timed out after "));
 	/* The TLS handshake belongs to connecting, and never ends here. */
 	x = exchange_of("POST", url_of(url, "https", SECRET_PATH));
 	x.connect_timeout_ms = 150;
 	r = run_exchange(&x);
 	assert_timed_out(&r, false, 150);
-	assert_non_null(strstr(r.a.error_text, "connecting timed out after 1"));
+	assert_non_null(strstr(r.a.error_text, "connecting timed out after "));
 	close(fd);
 }
 
@@ -302,36 +301,6 @@ static void a_unix_socket_takes_the_place_of_the_host(void **state)
 	rmdir(folder);
 	assert_int_equal(r.a.status, 200);
 	assert_memory_equal(server.seen, "GET /x HTTP/1.1\r\nHost: nowhere.test\r\n", 37);
-}
-
-/* A certificate for 127.0.0.1 signed by itself; its PEM goes to path (as mkstemp's). */
-static SSL_CTX *make_tls(char *path)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *cert = X509_new();
-	SSL_CTX *tls = SSL_CTX_new(TLS_server_method());
-	X509_EXTENSION *name =
-		X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "IP:127.0.0.1");
-	FILE *file = fdopen(mkstemp(path), "w");
-
-	X509_set_version(cert, X509_VERSION_3);
-	ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
-	X509_gmtime_adj(X509_getm_notBefore(cert), -3600);
-	X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC,
-				   (const unsigned char *)"test", -1, -1, 0);
-	X509_set_issuer_name(cert, X509_get_subject_name(cert));
-	X509_set_pubkey(cert, key);
-	X509_add_ext(cert, name, -1);
-	assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
-	assert_int_equal(PEM_write_X509(file, cert), 1);
-	fclose(file);
-	SSL_CTX_use_certificate(tls, cert);
-	SSL_CTX_use_PrivateKey(tls, key);
-	X509_EXTENSION_free(name);
-	X509_free(cert);
-	EVP_PKEY_free(key);
-	return tls;
 }
 
 static struct result get_https(const char *host, const char *ca_file)
