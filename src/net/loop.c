@@ -27,6 +27,7 @@ struct bc_loop {
 	uv_check_t after_poll;
 	uv_prepare_t before_poll;
 	struct bc_task *turn_end; /* loop's thread only */
+	bool watches_more;	  /* likewise; an fd may not be in the epoll set yet */
 	pthread_mutex_t lock;
 	struct bc_task *first; /* under lock; NULL = empty */
 	struct bc_task *last;  /* under lock; meaningless when empty */
@@ -47,6 +48,8 @@ struct bc_loop_thread {
 
 /* A loop that is closed has few turns left to do; more means that somebody still holds a handle. */
 enum { CLOSING_TURNS_MAX = 64 };
+/* Then whoever has the loop turn gets a turn himself. */
+enum { TURNS_MAX = 16 };
 
 static const struct {
 	int uv;
@@ -192,6 +195,7 @@ int bc_loop_create(struct bc_loop **ret_loop, struct bc_err *err)
 		return bc_uv_fail(err, rc, "cannot create an event loop");
 	}
 	loop->wake.data = loop;
+	loop->watches_more = true;
 	watch_turns(loop);
 	pthread_mutex_init(&loop->lock, NULL);
 	*ret_loop = loop;
@@ -233,6 +237,34 @@ void bc_loop_run(struct bc_loop *loop)
 void bc_loop_stop(struct bc_loop *loop)
 {
 	uv_stop(&loop->uv);
+}
+
+int bc_loop_fd(struct bc_loop *loop)
+{
+	return uv_backend_fd(&loop->uv);
+}
+
+int bc_loop_timeout_ms(struct bc_loop *loop)
+{
+	if (loop->watches_more)
+		return 0;
+	uv_update_time(&loop->uv);
+	return uv_backend_timeout(&loop->uv);
+}
+
+void bc_loop_watches_more(struct bc_loop *loop)
+{
+	loop->watches_more = true;
+}
+
+void bc_loop_turn(struct bc_loop *loop)
+{
+	for (int turn = 0; turn < TURNS_MAX; turn++) {
+		loop->watches_more = false;
+		uv_run(&loop->uv, UV_RUN_NOWAIT);
+		if (!loop->watches_more)
+			return;
+	}
 }
 
 static void on_timer(uv_timer_t *uv)

@@ -37,6 +37,18 @@ void bc_loop_run(struct bc_loop *loop);
 /* Ends bc_loop_run after the current turn. Loop's thread only (post it from others). A stop before
  * bc_loop_run ends that run at once. */
 void bc_loop_stop(struct bc_loop *loop);
+/*
+ * For a loop that lives inside somebody else's, in place of bc_loop_run: he waits until the fd (an
+ * epoll set) is readable, for at most timeout_ms (-1: without end), then has it turn, which does
+ * all that is due and waits for nothing. One thread.
+ */
+int bc_loop_fd(struct bc_loop *loop);
+int bc_loop_timeout_ms(struct bc_loop *loop);
+void bc_loop_turn(struct bc_loop *loop);
+/* Whoever starts to watch an fd with libuv tells it: it enters the epoll set only when the loop
+ * next waits, and a loop that turns must know that it has to once more. */
+void bc_loop_watches_more(struct bc_loop *loop);
+
 /* Runs task on the loop's thread, later, never inline, in the order posted. Any thread. The task
  * may be freed or posted again once its run was called. */
 void bc_loop_post(struct bc_loop *loop, struct bc_task *task);

@@ -2,6 +2,7 @@
 /* The loop: order and batching of posts, the end of a turn, threads, timers, the last turn. */
 #include "net/loop.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -401,6 +402,81 @@ static void timers_fire_by_their_time_and_not_when_stopped(void **state)
 	bc_timer_destroy(NULL);
 }
 
+/* --- inside somebody else's loop -------------------------------------------------------------- */
+
+struct watched {
+	struct bc_task task;
+	uv_poll_t poll;
+	int fds[2];
+	int seen;
+};
+
+static void pipe_is_readable(uv_poll_t *poll, int status, int events)
+{
+	struct watched *w = poll->data;
+	char byte;
+
+	assert_int_equal(status, 0);
+	assert_int_equal(events, UV_READABLE);
+	assert_int_equal(read(w->fds[0], &byte, 1), 1);
+	w->seen++;
+}
+
+static void begin_to_watch(struct bc_task *task)
+{
+	struct watched *w = BC_CONTAINER(task, struct watched, task);
+
+	w->poll.data = w;
+	assert_int_equal(uv_poll_init(bc_loop_uv(loop), &w->poll, w->fds[0]), 0);
+	assert_int_equal(uv_poll_start(&w->poll, UV_READABLE, pipe_is_readable), 0);
+	bc_loop_watches_more(loop);
+}
+
+static bool is_readable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1;
+}
+
+static void what_a_turn_begins_to_watch_wakes_whoever_waits_for_the_loop(void **state)
+{
+	struct watched w = { .task.run = begin_to_watch };
+
+	(void)state;
+	assert_int_equal(pipe(w.fds), 0);
+	assert_int_equal(bc_loop_timeout_ms(loop), 0); /* its own wake-up is not watched yet */
+	bc_loop_turn(loop);
+	assert_int_equal(bc_loop_timeout_ms(loop), -1);
+	bc_loop_post(loop, &w.task);
+	assert_true(is_readable(bc_loop_fd(loop)));
+	bc_loop_turn(loop);
+	assert_false(is_readable(bc_loop_fd(loop)));
+	assert_int_equal(bc_loop_timeout_ms(loop), -1);
+	assert_int_equal(write(w.fds[1], "x", 1), 1);
+	assert_true(is_readable(bc_loop_fd(loop)));
+	bc_loop_turn(loop);
+	assert_int_equal(w.seen, 1);
+	uv_close((uv_handle_t *)&w.poll, NULL);
+	assert_int_equal(bc_loop_timeout_ms(loop), 0);
+	bc_loop_turn(loop);
+	close(w.fds[0]);
+	close(w.fds[1]);
+}
+
+static void a_timer_is_the_time_that_whoever_waits_may_wait(void **state)
+{
+	struct bc_timer *timer = bc_timer_create(loop, fire_tells, "t");
+
+	(void)state;
+	assert_non_null(timer);
+	bc_loop_turn(loop);
+	bc_timer_start(timer, 60000);
+	assert_in_range(bc_loop_timeout_ms(loop), 50000, 60000);
+	bc_timer_destroy(timer);
+	bc_loop_turn(loop);
+}
+
 static void a_uv_status_becomes_a_code_and_a_sentence(void **state)
 {
 	struct bc_err err = { 0 };
@@ -463,6 +539,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_timer_restarts_and_dies_inside_its_own_fire,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(timers_fire_by_their_time_and_not_when_stopped,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_a_turn_begins_to_watch_wakes_whoever_waits_for_the_loop, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(a_timer_is_the_time_that_whoever_waits_may_wait,
 						setup, teardown),
 		cmocka_unit_test(a_uv_status_becomes_a_code_and_a_sentence),
 		cmocka_unit_test(every_failed_allocation_is_survived),
