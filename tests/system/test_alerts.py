@@ -187,6 +187,47 @@ def test_the_url_comes_and_goes_by_reload(tmp_path, daemons, receiver, partner):
     assert "canary-of-the-url" not in shop.log_text()
 
 
+def test_a_low_return_rate_is_told_once_and_once_when_it_is_over(tmp_path, daemons, receiver, partner):
+    conf, key = tmp_path / "backchannel.conf", tmp_path / "key"
+    key.write_text("the-wrong-key-000\n", encoding="ascii")
+    product = f"[sovendus]\nproduct_id = {PRODUCT}\napi_key_file = {key}\n"
+    conf.write_text(product, encoding="ascii")
+    shop = daemons(BACKCHANNEL_CONFIG=conf, BACKCHANNEL_ALERT_URL=receiver.url, SOVENDUS_API_KEY=None,
+                   SOVENDUS_PRODUCT_ID=None, BACKCHANNEL_LANE_PROBE="100ms")
+
+    def told():
+        return [body for body in receiver.bodies if body["event"] == "return_rate.state"]
+
+    def look():
+        """A reload looks at the rate at once, not at the end of the minute."""
+        shop.process.send_signal(signal.SIGHUP)
+
+    for n in range(5):
+        assert shop.order(f"o-{n}", token=f"alert-token-{n}").status == 202
+    shop.wait_lane("parked")
+    conf.write_text(product + "[alert]\nreturn_rate = 80\nreturn_rate_orders = 5\n", encoding="ascii")
+    look()
+    (low,) = wait_for(told, what="the alert")
+    assert (low["lane"], low["product"]) == ("sovendus.default", "default")
+    assert (low["from"], low["to"]) == ("normal", "low")
+    assert low["reason"] == "0 of 5 conversions of the last 24 h delivered" and low["pending"] == 5
+    assert low["reason"] in low["text"] and "backchannel lanes" in low["hint"]
+
+    key.write_text(KEY + "\n", encoding="ascii")
+    look()
+    for n in range(5):
+        shop.wait_state(f"o-{n}", "delivered")
+    look()
+    _, normal = wait_for(lambda: told() if len(told()) > 1 else None, what="the alert that it is over")
+    assert (normal["lane"], normal["from"], normal["to"]) == ("sovendus.default", "low", "normal")
+    settled(shop, len(receiver.bodies))
+    assert shop.stop() == 0
+    assert [body["to"] for body in told()] == ["low", "normal"]
+    assert [(event["to"], event["level"]) for event in shop.events("return_rate.state")] == [
+        ("low", "error"), ("normal", "info")]
+    assert "alert-token-" not in json.dumps(receiver.bodies) and KEY not in json.dumps(receiver.bodies)
+
+
 def test_check_says_that_there_is_a_url_and_sends_nothing_to_it(shop, receiver, partner):
     partner.set_products({PRODUCT: KEY})
     got = shop.cli("check")

@@ -14,30 +14,29 @@ import os
 import pathlib
 import subprocess
 import sys
-import threading
 
 import pytest
 
 import wire
 from daemon import is_sanitized
 from sandbox_client import wait_for
+from workers import EvenWorkers
 
 MIB = 1024 * 1024
 
 
 # --- customers -----------------------------------------------------------------------------------
 
-class Customers:
+class Customers(EvenWorkers):
     """Threads that report orders as a shop does: one that was not acknowledged is put again, under
     the same number, until it is. Notes what was acknowledged, and every answer that refused."""
 
     def __init__(self, shop, name="", threads=4):
+        super().__init__(threads)
         self.shop, self.name = shop, name
         self.acknowledged = {}  # order: token
-        self.refused, self.odd = [], []
+        self.refused = []
         self.open = {}  # order: token, put and not acknowledged
-        self.over = threading.Event()
-        self.threads = [threading.Thread(target=self._run, args=(n,)) for n in range(threads)]
 
     def _put(self, conn, order, token):
         self.open[order] = token
@@ -49,7 +48,7 @@ class Customers:
             (self.refused if answer.status == 503 else self.odd).append(answer)
             self.over.wait(0.02)
 
-    def _run(self, number):
+    def run(self, number):
         count = 0
         with contextlib.suppress(OSError, wire.http.client.HTTPException):
             conn = wire.connection(self.shop.address, timeout=20)
@@ -57,17 +56,6 @@ class Customers:
                 count += 1
                 self._put(conn, f"disk-{self.name}{number}-{count}",
                           f"disk-token-{self.name}{number}-{count}")
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        for thread in self.threads:
-            thread.join()
-        assert self.odd == []
 
     def wait_more(self, n, seconds=30):
         """Until so many more are acknowledged than now."""

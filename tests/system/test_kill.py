@@ -10,12 +10,12 @@ Environment: KILL_ROUNDS, how often it is killed (20); KILL_SEED, other dice.
 import json
 import os
 import random
-import threading
 import time
 
 import wire
 from daemon import KEY, PRODUCT, note, until
 from sandbox_client import wait_for
+from workers import Workers
 
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "20"))
 SEED = int(os.environ.get("KILL_SEED", "1"))
@@ -26,17 +26,15 @@ FORGED_EVERY = 50  # orders
 ROUND_MOST = 700  # orders, or the sandbox's books, which hold a million, would be full in 1,000 rounds
 
 
-class Clients:
+class Clients(Workers):
     """Post clicks and orders through every death, and write down what was acknowledged. Half of the
     orders come by a click that was acknowledged before, half in token mode; half a product."""
 
     def __init__(self, shop):
+        super().__init__(CLIENTS)
         self.shop = shop
         self.acknowledged = {}  # order: token
-        self.odd = []
         self.most = ROUND_MOST
-        self.over = threading.Event()
-        self.threads = [threading.Thread(target=self._run, args=(n,)) for n in range(CLIENTS)]
 
     def _one(self, conn, number, count):
         kind = "forged" if count % FORGED_EVERY == 0 else "kill"
@@ -55,7 +53,7 @@ class Clients:
         self.acknowledged[order] = token
         return None
 
-    def _run(self, number):
+    def run(self, number):
         count = 0
         while not self.over.is_set():
             try:
@@ -69,16 +67,6 @@ class Clients:
             except (OSError, wire.http.client.HTTPException):
                 # Killed: what was under way has no answer, and this name is not used again.
                 self.over.wait(0.005)
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        for thread in self.threads:
-            thread.join()
 
 
 class Weather:

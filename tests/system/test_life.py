@@ -12,20 +12,20 @@ import pytest
 import wire
 from daemon import is_sanitized
 from sandbox_client import wait_for
+from workers import EvenWorkers
 
 
 # --- stopping ------------------------------------------------------------------------------------
 
-class Load:
+class Load(EvenWorkers):
     """Threads that post orders until told to stop, and note what was acknowledged."""
 
     def __init__(self, shop, unique, threads=4):
+        super().__init__(threads)
         self.shop, self.unique = shop, unique
-        self.acknowledged, self.odd = {}, []
-        self.over = threading.Event()
-        self.threads = [threading.Thread(target=self._run, args=(n,)) for n in range(threads)]
+        self.acknowledged = {}
 
-    def _run(self, number):
+    def run(self, number):
         count = 0
         while not self.over.is_set():
             try:
@@ -40,17 +40,6 @@ class Load:
                         self.odd.append(answer)
             except (OSError, wire.http.client.HTTPException):
                 time.sleep(0.005)  # refused or cut: it is stopping, or not up yet
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        for thread in self.threads:
-            thread.join()
-        assert self.odd == []
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

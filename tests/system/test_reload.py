@@ -8,13 +8,13 @@ import os
 import signal
 import socket
 import subprocess
-import threading
 
 import pytest
 
 import wire
 from daemon import KEY, PRODUCT, Daemon, binary
 from sandbox_client import wait_for
+from workers import Workers
 
 SHOES = "1d2c3b4a-902c-3abf-9db8-8b186d7cb160"
 SHOES_KEY = "example-key-of-shoes"
@@ -67,16 +67,15 @@ def product(label, id_, key, more=""):
 
 # --- nothing is dropped --------------------------------------------------------------------------
 
-class Load:
+class Load(Workers):
     """Threads that report clicks and orders as fast as they are answered, each on one connection
     that has to last."""
 
     def __init__(self, shop, threads=3):
-        self.shop, self.odd, self.tokens, self.answered = shop, [], [], 0
-        self.over = threading.Event()
-        self.threads = [threading.Thread(target=self._run, args=(n,)) for n in range(threads)]
+        super().__init__(threads)
+        self.shop, self.tokens, self.answered = shop, [], 0
 
-    def _run(self, number):
+    def run(self, number):
         conn, count = wire.connection(self.shop.address), 0
         try:
             conn.connect()
@@ -98,16 +97,6 @@ class Load:
                 self.odd.append("another connection")
         except (OSError, wire.http.client.HTTPException) as cut:
             self.odd.append(cut)
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        for thread in self.threads:
-            thread.join()
 
 
 def test_twenty_reloads_under_load_drop_no_request_no_connection_and_no_conversion(settings, partner):
