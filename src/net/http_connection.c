@@ -5,7 +5,7 @@
  * http_server_impl.h.
  *
  * Invariants: it is in exactly one wait list as long as it has a server; its memory stays until the
- * handle is closed, the request under way is answered and no task of it is posted.
+ * handle is closed, the request under way is answered and no task of it is posted or running.
  * Left to others: what happens in between (http_exchange.c), deadlines, writing.
  */
 #include "net/http_server_impl.h"
@@ -71,11 +71,14 @@ static struct bc_http_connection *create(struct bc_http_server *s)
 		return NULL;
 	}
 	c->server = s;
+	c->loop = s->loop;
 	c->request.arena = c->arena;
 	c->resume.run = bc_http_connection_resume;
+	c->uncork.run = bc_http_stream_uncork;
 	c->in_max = input_max(s);
 	bc_buf_init(&c->in, c->in_max);
 	bc_buf_init(&c->later, BC_HTTP_SCRATCH_BYTES);
+	bc_buf_init(&c->answer.out, BC_HTTP_STREAM_MAX_BYTES);
 	return c;
 }
 
@@ -106,7 +109,7 @@ void bc_http_connection_start(struct bc_http_connection *c)
 {
 	if (c->state == BC_HTTP_STATE_CLOSING)
 		return;
-	bc_http_parser_begin(&c->parser, &c->server->limits, &c->request, 0);
+	bc_http_connection_begin(c);
 	bc_http_wait_for(c, BC_HTTP_WAIT_HEAD);
 	bc_http_connection_read(c);
 }
@@ -117,6 +120,7 @@ static void destroy(struct bc_http_connection *c)
 {
 	bc_buf_finish(&c->in);
 	bc_buf_finish(&c->later);
+	bc_buf_finish(&c->answer.out);
 	bc_arena_destroy(c->arena);
 	free(c);
 }
@@ -135,7 +139,7 @@ static void leave(struct bc_http_connection *c)
 
 void bc_http_connection_free_if_over(struct bc_http_connection *c)
 {
-	if (!c->handle_closed || c->handling || c->resume_posted)
+	if (!c->handle_closed || c->handling || c->resume_posted || c->uncork_posted || c->telling)
 		return;
 	if (c->server)
 		leave(c);
@@ -166,6 +170,8 @@ static void start_closing(struct bc_http_connection *c, const char *reason)
 	c->eof = true;
 	c->reading = false;
 	bc_http_wait_for(c, BC_HTTP_WAIT_NONE);
+	if (c->handling && (c->body.streams || c->answer.begun || c->gone))
+		bc_http_connection_post(c);
 }
 
 void bc_http_connection_close(struct bc_http_connection *c, const char *reason)

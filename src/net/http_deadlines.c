@@ -9,7 +9,7 @@
  */
 #include "net/http_server_impl.h"
 
-enum { LINGER_MS = 2000, WRITE_LOOK_MS = 30000, RATE_LOOK_MS = 1000 };
+enum { LINGER_MS = 2000, WRITE_LOOK_MS = 30000, RATE_LOOK_MS = 1000, STREAM_LOOK_MS = 1000 };
 
 uint64_t bc_http_now(const struct bc_http_server *s)
 {
@@ -82,14 +82,14 @@ static void body_is_due(struct bc_http_connection *c)
 	/* At the end of the grace a body of which nothing came is late, however small the rate. */
 	if (c->body_raw_bytes == 0 ||
 	    c->body_raw_bytes < counted_ms * s->options.body_min_rate / 1000)
-		bc_http_connection_refuse(c, 408, "the request body comes too slowly");
+		bc_http_connection_refuse(c, 408, bc_http_body_late);
 	else
 		bc_http_wait_for(c, BC_HTTP_WAIT_BODY_RATE);
 }
 
 static void write_is_due(struct bc_http_connection *c)
 {
-	size_t queue = uv_stream_get_write_queue_size(&c->io.stream);
+	size_t queue = bc_http_unsent_bytes(c);
 
 	if (queue >= c->queue_seen) {
 		bc_http_connection_close(c, "the peer does not read");
@@ -104,10 +104,22 @@ static void linger_is_due(struct bc_http_connection *c)
 	bc_http_connection_close(c, "answered, and the peer did not close");
 }
 
+static void stream_is_due(struct bc_http_connection *c)
+{
+	bc_http_wait_for(c, BC_HTTP_WAIT_STREAM);
+	if (bc_http_stream_is_stuck(c))
+		bc_http_connection_close(c, "the peer does not read");
+	else if (bc_http_body_is_late(c))
+		bc_http_connection_overrule(c, 408, bc_http_body_late);
+	else
+		bc_http_look_for_peer(c);
+}
+
 static void (*const is_due[BC_HTTP_WAITS])(struct bc_http_connection *c) = {
 	[BC_HTTP_WAIT_NEXT] = next_is_due,	 [BC_HTTP_WAIT_HEAD] = head_is_due,
 	[BC_HTTP_WAIT_BODY_GRACE] = body_is_due, [BC_HTTP_WAIT_BODY_RATE] = body_is_due,
 	[BC_HTTP_WAIT_WRITE] = write_is_due,	 [BC_HTTP_WAIT_LINGER] = linger_is_due,
+	[BC_HTTP_WAIT_STREAM] = stream_is_due,
 };
 
 static void cut_all(struct bc_http_server *s)
@@ -153,6 +165,7 @@ int bc_http_waits_init(struct bc_http_server *s)
 	s->waits[BC_HTTP_WAIT_BODY_RATE].period_ms = RATE_LOOK_MS;
 	s->waits[BC_HTTP_WAIT_WRITE].period_ms = WRITE_LOOK_MS;
 	s->waits[BC_HTTP_WAIT_LINGER].period_ms = LINGER_MS;
+	s->waits[BC_HTTP_WAIT_STREAM].period_ms = STREAM_LOOK_MS;
 	s->tick = bc_timer_create(s->loop, on_tick, s);
 	return s->tick ? 0 : BC_ENOMEM;
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What passes over a connection: bytes in, whole requests out to the handler, and on to the next
- * when one is answered.
+ * What passes over a connection: bytes in, requests out to the handler, and on to the next when one
+ * is answered.
  *
  * Invariants: one request is under way at a time. What comes meanwhile is kept (one read at most)
  * and stops the reading, so a peer that pipelines waits in its own socket. The handler is called
- * from here only, never from within an answer: an answer given later posts a task when more
+ * from here only, never from within an answer: an answer given later leaves a task when more
  * requests wait. The input buffer starts with the message under way and does not move while the
- * handler has it.
- * Left to others: parsing, deadlines, writing, the close.
+ * handler has it; of one whose body streams it holds only what the handler did not take yet.
+ * Left to others: parsing, bodies that stream, deadlines, writing, the close.
  */
 #include "net/http_server_impl.h"
 
@@ -34,7 +34,7 @@ static void drain(struct bc_http_connection *c, size_t len)
 }
 
 /* Bytes of a request that has to wait for the one under way. */
-static void keep_for_later(struct bc_http_connection *c, const char *bytes, size_t len)
+static void keep_for_later(struct bc_http_connection *c, char *bytes, size_t len)
 {
 	if (c->raw) {
 		drain(c, len);
@@ -44,11 +44,10 @@ static void keep_for_later(struct bc_http_connection *c, const char *bytes, size
 		bc_http_connection_close(c, "out of memory");
 		return;
 	}
-	uv_read_stop(&c->io.stream);
-	c->reading = false;
+	bc_http_connection_read_stop(c);
 }
 
-static void take(struct bc_http_connection *c, const char *bytes, size_t len)
+static void take(struct bc_http_connection *c, char *bytes, size_t len)
 {
 	if (bc_buf_add(&c->in, bytes, len)) {
 		bc_http_connection_refuse(c, 503, "out of memory");
@@ -66,6 +65,10 @@ static void on_end(struct bc_http_connection *c)
 	c->reading = false;
 	if (c->state == BC_HTTP_STATE_LINGER)
 		bc_http_connection_close(c, "answered");
+	else if (c->state == BC_HTTP_STATE_STREAMING)
+		bc_http_body_no_more(c);
+	else if (c->state == BC_HTTP_STATE_HANDLING)
+		bc_http_look_for_peer(c);
 	else if (c->state > BC_HTTP_STATE_BODY || c->resume_posted)
 		return;
 	else if (bc_http_parser_begun(&c->parser, &c->in))
@@ -74,17 +77,17 @@ static void on_end(struct bc_http_connection *c)
 		bc_http_connection_close(c, "the peer closed");
 }
 
-static void ignore(struct bc_http_connection *c, const char *bytes, size_t len)
+static void ignore(struct bc_http_connection *c, char *bytes, size_t len)
 {
 	(void)bytes;
 	drain(c, len);
 }
 
-static void (*const take_in_state[])(struct bc_http_connection *c, const char *bytes,
-				     size_t len) = {
+static void (*const take_in_state[])(struct bc_http_connection *c, char *bytes, size_t len) = {
 	[BC_HTTP_STATE_IDLE] = take,
 	[BC_HTTP_STATE_HEAD] = take,
 	[BC_HTTP_STATE_BODY] = take,
+	[BC_HTTP_STATE_STREAMING] = bc_http_body_take,
 	[BC_HTTP_STATE_HANDLING] = keep_for_later,
 	[BC_HTTP_STATE_WRITING] = keep_for_later,
 	[BC_HTTP_STATE_LINGER] = ignore,
@@ -114,7 +117,37 @@ void bc_http_connection_read(struct bc_http_connection *c)
 		c->reading = true;
 }
 
+void bc_http_connection_read_stop(struct bc_http_connection *c)
+{
+	uv_read_stop(&c->io.stream);
+	c->reading = false;
+}
+
+void bc_http_connection_drop_input(struct bc_http_connection *c, size_t n)
+{
+	bc_buf_drop(&c->in, n);
+	if (c->in.data)
+		bc_wipe(c->in.data + c->in.len + 1, n);
+}
+
+void bc_http_connection_post(struct bc_http_connection *c)
+{
+	if (c->resume_posted)
+		return;
+	c->resume_posted = true;
+	bc_loop_at_turn_end(c->loop, &c->resume);
+}
+
 /* ---- requests ---- */
+
+void bc_http_connection_begin(struct bc_http_connection *c)
+{
+	struct bc_http_server *s = c->server;
+
+	bc_http_parser_begin(&c->parser, &s->limits, &c->request, 0);
+	c->parser.streams = s->options.streams;
+	c->parser.streams_ctx = s->options.ctx;
+}
 
 static void handle(struct bc_http_connection *c)
 {
@@ -123,8 +156,14 @@ static void handle(struct bc_http_connection *c)
 	c->state = BC_HTTP_STATE_HANDLING;
 	c->handling = true;
 	c->raw = false;
+	c->probed = false;
+	c->body.streams = false;
+	c->answer.begun = false;
 	c->requests++;
-	bc_http_wait_for(c, BC_HTTP_WAIT_NONE);
+	if (c->parser.stage == BC_HTTP_STREAMED)
+		bc_http_body_begin(c);
+	else
+		bc_http_wait_for(c, BC_HTTP_WAIT_NONE);
 	bc_http_set_id(s, &c->request);
 	s->options.handler(s->options.ctx, &c->request);
 }
@@ -196,15 +235,11 @@ void bc_http_connection_refuse(struct bc_http_connection *c, int status, const c
 /* Forgets the message that was answered and takes up what came meanwhile. */
 static void begin_next(struct bc_http_connection *c)
 {
-	size_t passed = bc_http_parser_end(&c->parser);
-
-	bc_buf_drop(&c->in, passed);
+	/* Of one whose body streamed nothing is left. */
+	bc_http_connection_drop_input(c, c->body.streams ? 0 : bc_http_parser_end(&c->parser));
 	if (c->in.len == 0 && c->in.cap > BC_HTTP_KEPT_BYTES) {
 		bc_buf_finish(&c->in);
 		bc_buf_init(&c->in, c->in_max);
-	} else {
-		bc_wipe(c->in.data + c->in.len, passed);
-		c->in.data[c->in.len] = '\0';
 	}
 	if (c->later.len > 0 && bc_buf_add(&c->in, c->later.data, c->later.len)) {
 		bc_http_connection_close(c, "out of memory");
@@ -215,7 +250,7 @@ static void begin_next(struct bc_http_connection *c)
 		bc_buf_init(&c->later, BC_HTTP_SCRATCH_BYTES);
 	}
 	c->state = BC_HTTP_STATE_IDLE;
-	bc_http_parser_begin(&c->parser, &c->server->limits, &c->request, 0);
+	bc_http_connection_begin(c);
 	bc_http_wait_for(c, BC_HTTP_WAIT_NEXT);
 	bc_http_connection_read(c);
 }
@@ -228,27 +263,59 @@ void bc_http_connection_written(struct bc_http_connection *c)
 		return;
 	}
 	begin_next(c);
-	if (c->advancing || c->resume_posted || c->state == BC_HTTP_STATE_CLOSING)
+	if (c->advancing || c->state == BC_HTTP_STATE_CLOSING)
 		return;
-	if (c->in.len > 0 || c->eof) {
-		c->resume_posted = true;
-		bc_loop_post(c->server->loop, &c->resume);
-	}
+	if (c->in.len > 0 || c->eof)
+		bc_http_connection_post(c);
 }
 
-void bc_http_connection_answered(struct bc_http_connection *c)
+/* An answer is sent or queued. */
+static void go_on(struct bc_http_connection *c)
 {
-	c->handling = false;
-	bc_arena_reset(c->arena);
 	if (c->state == BC_HTTP_STATE_CLOSING) {
 		bc_http_connection_free_if_over(c);
 	} else if (c->writes > 0) {
 		c->state = BC_HTTP_STATE_WRITING;
-		c->queue_seen = uv_stream_get_write_queue_size(&c->io.stream);
-		bc_http_wait_for(c, BC_HTTP_WAIT_WRITE);
+		c->queue_seen = bc_http_unsent_bytes(c);
+		/* A streamed one is looked at already. */
+		if (c->wait != BC_HTTP_WAIT_STREAM)
+			bc_http_wait_for(c, BC_HTTP_WAIT_WRITE);
 	} else {
 		bc_http_connection_written(c);
 	}
+}
+
+void bc_http_connection_overrule(struct bc_http_connection *c, int status, const char *why)
+{
+	if (bc_http_connection_is_lost(c))
+		return;
+	if (c->answer.begun) {
+		bc_http_connection_close(c, why);
+		return;
+	}
+	bc_log_debug("http.refused", BC_LS("peer", c->peer), BC_LU("status", (uint64_t)status),
+		     BC_LS("reason", why));
+	c->lost = true;
+	c->close_after = true;
+	bc_http_send_error(c, status, why);
+	bc_http_connection_post(c);
+	go_on(c);
+}
+
+void bc_http_connection_answered(struct bc_http_connection *c)
+{
+	bool lost = c->lost;
+
+	c->handling = false;
+	c->lost = false;
+	c->gone = NULL;
+	c->body.intake = BC_HTTP_INTAKE_NONE;
+	c->answer.drained = NULL;
+	bc_arena_reset(c->arena);
+	/* The server's own answer is on its way, in place of this one. */
+	if (lost && c->state != BC_HTTP_STATE_CLOSING)
+		return;
+	go_on(c);
 }
 
 void bc_http_connection_resume(struct bc_task *task)
@@ -256,8 +323,10 @@ void bc_http_connection_resume(struct bc_task *task)
 	struct bc_http_connection *c = BC_CONTAINER(task, struct bc_http_connection, resume);
 
 	c->resume_posted = false;
+	if (c->handling)
+		bc_http_stream_tell(c);
 	if (c->state == BC_HTTP_STATE_CLOSING)
 		bc_http_connection_free_if_over(c);
-	else if (!c->handling)
+	else if (!c->handling && c->state <= BC_HTTP_STATE_BODY)
 		bc_http_connection_advance(c);
 }

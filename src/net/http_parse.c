@@ -254,18 +254,35 @@ static struct bc_http_refusal split_head(struct bc_http_parser *p, const char *h
 
 /* ---- the stages ---- */
 
-static void start_body(struct bc_http_parser *p, const struct bc_http_framing *framing)
+/* The body is not ours to gather: what stands behind the head is left where it is. */
+static void leave_body(struct bc_http_parser *p, const struct bc_http_framing *framing)
 {
+	p->stage = BC_HTTP_STREAMED;
+	p->body_left = framing->content_length;
+}
+
+static struct bc_http_refusal start_body(struct bc_http_parser *p,
+					 const struct bc_http_framing *framing)
+{
+	bool streams = p->streams && p->streams(p->streams_ctx, p->req);
+	uint64_t max = streams ? (uint64_t)INT64_MAX : p->limits->body_max_bytes;
+
+	if (framing->content_length > max)
+		return (struct bc_http_refusal){ 413,
+						 "the body is larger than this server accepts" };
 	p->body_start = p->body_end = p->scanned;
-	p->expect_continue =
-		framing->expect_continue && (framing->chunked || framing->content_length);
+	p->announced = framing->chunked ? -1 : (int64_t)framing->content_length;
+	p->expect_continue = framing->expect_continue && p->announced != 0;
 	p->stage = BC_HTTP_DONE;
-	if (framing->chunked) {
+	if (streams) {
+		leave_body(p, framing);
+	} else if (framing->chunked) {
 		p->stage = BC_HTTP_BODY_CHUNKED;
 	} else if (framing->counted) {
 		p->stage = BC_HTTP_BODY_COUNTED;
 		p->body_end += framing->content_length;
 	}
+	return (struct bc_http_refusal){ 0, NULL };
 }
 
 static enum bc_http_parsed read_head(struct bc_http_parser *p, const struct bc_buf *in)
@@ -281,12 +298,10 @@ static enum bc_http_parsed read_head(struct bc_http_parser *p, const struct bc_b
 		return refuse(p, 503, "out of memory");
 	p->refusal = split_head(p, head, len);
 	if (p->refusal.status == 0)
-		p->refusal =
-			bc_http_rules_apply(p->req, p->http10, p->limits->body_max_bytes, &framing);
-	if (p->refusal.status != 0)
-		return BC_HTTP_REFUSED;
-	start_body(p, &framing);
-	return BC_HTTP_READY;
+		p->refusal = bc_http_rules_apply(p->req, p->http10, &framing);
+	if (p->refusal.status == 0)
+		p->refusal = start_body(p, &framing);
+	return p->refusal.status == 0 ? BC_HTTP_READY : BC_HTTP_REFUSED;
 }
 
 /* Removes the framing that was passed over: what is left of the input follows the body. */
@@ -315,13 +330,30 @@ static enum bc_http_parsed read_chunks(struct bc_http_parser *p, struct bc_buf *
 	return parsed;
 }
 
+enum bc_http_parsed bc_http_parser_unwrap(struct bc_http_parser *p, char *data, size_t len,
+					  size_t *ret_used, size_t *ret_body)
+{
+	enum bc_http_parsed parsed;
+
+	*ret_used = *ret_body = 0;
+	if (p->announced < 0) {
+		parsed = bc_http_chunks_unwrap(&p->chunks, data, len, ret_used, ret_body, SIZE_MAX,
+					       p->limits->head_max_bytes);
+		p->refusal = p->chunks.refusal;
+		return parsed;
+	}
+	*ret_used = *ret_body = len < p->body_left ? len : (size_t)p->body_left;
+	p->body_left -= *ret_used;
+	return p->body_left ? BC_HTTP_MORE : BC_HTTP_READY;
+}
+
 enum bc_http_parsed bc_http_parse(struct bc_http_parser *p, struct bc_buf *in)
 {
 	enum bc_http_parsed parsed = BC_HTTP_READY;
 
 	if (p->stage == BC_HTTP_HEAD)
 		parsed = read_head(p, in);
-	if (parsed != BC_HTTP_READY || p->stage == BC_HTTP_DONE)
+	if (parsed != BC_HTTP_READY || p->stage >= BC_HTTP_DONE)
 		return parsed;
 	if (p->stage == BC_HTTP_BODY_CHUNKED)
 		parsed = read_chunks(p, in);

@@ -9,7 +9,8 @@
  *      that ends in HTTP/1.0 or HTTP/1.1;
  *   2. llhttp splits the whole head into method, target and fields;
  *   3. the rules (http_rules.c), one table, refuse what is well-formed but ambiguous or not for us.
- * Bodies are counted (Content-Length) or unwrapped in place (http_chunked.c).
+ * Bodies are counted (Content-Length) or unwrapped in place (http_chunked.c). One that streams is
+ * left to the owner of the socket, who hands it to bc_http_parser_unwrap as it comes.
  *
  * Feeding a message in pieces or whole gives the same result; the fuzz target checks it.
  */
@@ -51,11 +52,20 @@ struct bc_http_chunks {
 	struct bc_http_refusal refusal;
 };
 
-enum bc_http_stage { BC_HTTP_HEAD, BC_HTTP_BODY_COUNTED, BC_HTTP_BODY_CHUNKED, BC_HTTP_DONE };
+enum bc_http_stage {
+	BC_HTTP_HEAD,
+	BC_HTTP_BODY_COUNTED,
+	BC_HTTP_BODY_CHUNKED,
+	BC_HTTP_DONE,
+	BC_HTTP_STREAMED /* done but for its body, which is unwrapped elsewhere */
+};
 
 struct bc_http_parser {
 	const struct bc_http_limits *limits; /* borrowed */
 	struct bc_http_request *req;	     /* borrowed; filled as far as the message tells */
+	/* To be set after begin; NULL: no body streams. As bc_http_server_options.streams. */
+	bool (*streams)(void *ctx, const struct bc_http_request *req);
+	void *streams_ctx;
 	enum bc_http_stage stage;
 	struct bc_http_refusal refusal;
 	bool http10;
@@ -73,6 +83,8 @@ struct bc_http_parser {
 
 	uint32_t lines; /* request line and header lines so far */
 	struct bc_http_chunks chunks;
+	int64_t announced;  /* Content-Length; 0 = no body, -1 = chunked; once the head is done */
+	uint64_t body_left; /* of a counted body that streams */
 };
 
 /*
@@ -86,11 +98,19 @@ void bc_http_parser_begin(struct bc_http_parser *p, const struct bc_http_limits 
  * Looks at what was added to the buffer since the last call. Chunked coding is undone in place,
  * which shortens the buffer. When ready, req->body points into the buffer, so that must not grow or
  * shrink until the request is answered; everything else lies in the arena. Not to be called again
- * after READY or REFUSED.
+ * after READY or REFUSED. A request whose body streams is ready with its head.
  */
 enum bc_http_parsed bc_http_parse(struct bc_http_parser *p, struct bc_buf *in);
 
-/* Where the next message starts; once READY. */
+/*
+ * The next bytes of a body that streams, in place: *ret_used of them belong to the message (all,
+ * unless it ends here), *ret_body bytes of the body then stand at the start of data. READY: that
+ * was the end. Trailers are checked and dropped; they and chunk extensions have the head's ceiling.
+ */
+enum bc_http_parsed bc_http_parser_unwrap(struct bc_http_parser *p, char *data, size_t len,
+					  size_t *ret_used, size_t *ret_body);
+
+/* Where the next message starts (or the body that streams); once READY. */
 static inline size_t bc_http_parser_end(const struct bc_http_parser *p)
 {
 	return p->body_end;
@@ -116,7 +136,6 @@ struct bc_http_framing {
  * well.
  */
 struct bc_http_refusal bc_http_rules_apply(struct bc_http_request *req, bool http10,
-					   uint32_t body_max_bytes,
 					   struct bc_http_framing *ret_framing);
 /* Is it a token character of RFC 9110 5.6.2? */
 bool bc_http_is_token_byte(unsigned char c);

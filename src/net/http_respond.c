@@ -4,16 +4,19 @@
  * only what the socket does not take is copied. Every answer names its request id, and its length
  * unless its status has none.
  *
- * Left to others: what becomes of the connection afterwards (http_connection.c).
+ * Left to others: answers that stream (http_server_stream.c), what becomes of the connection
+ * afterwards (http_exchange.c).
  */
 #include "net/http_server_impl.h"
 
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "base/secret.h"
 
-enum { HEAD_BYTES = 512, PARTS_MAX = 4, ID_RANDOM_BYTES = 16 };
+enum { ID_RANDOM_BYTES = 16 };
 
 /* What the socket did not take at once. */
 struct queued {
@@ -42,12 +45,16 @@ static void on_written(uv_write_t *uv, int status)
 		return;
 	if (status < 0)
 		bc_http_connection_close(c, uv_err_name(status));
-	else if (c->writes > 0)
+	else if (c->writes == 0)
+		bc_http_stream_refill(c);
+	if (c->writes > 0 || c->state == BC_HTTP_STATE_CLOSING)
 		return;
-	else if (c->state == BC_HTTP_STATE_WRITING)
+	if (c->state == BC_HTTP_STATE_WRITING)
 		bc_http_connection_written(c);
 	else if (c->wait == BC_HTTP_WAIT_WRITE)
 		bc_http_wait_for(c, BC_HTTP_WAIT_NONE);
+	else
+		bc_http_stream_drained(c);
 }
 
 /* Copies the parts without their first skip bytes. */
@@ -88,8 +95,7 @@ static void queue_parts(struct bc_http_connection *c, const uv_buf_t *parts, uns
 	c->writes++;
 }
 
-/* Sends, or closes the connection when the peer is gone. */
-static void send_parts(struct bc_http_connection *c, const uv_buf_t *parts, unsigned int n)
+void bc_http_send_parts(struct bc_http_connection *c, const uv_buf_t *parts, unsigned int n)
 {
 	size_t len = 0;
 	int sent = UV_EAGAIN;
@@ -106,6 +112,17 @@ static void send_parts(struct bc_http_connection *c, const uv_buf_t *parts, unsi
 		queue_parts(c, parts, n, 0, len);
 	else if ((size_t)sent < len)
 		queue_parts(c, parts, n, (size_t)sent, len - (size_t)sent);
+}
+
+/* A full socket says nothing until a third of it is free, which a slow peer may take minutes for:
+ * so what the kernel has counts, too. */
+size_t bc_http_unsent_bytes(const struct bc_http_connection *c)
+{
+	int fd, in_kernel = 0;
+
+	if (uv_fileno(&c->io.handle, &fd) < 0 || ioctl(fd, SIOCOUTQ, &in_kernel) < 0)
+		in_kernel = 0;
+	return uv_stream_get_write_queue_size(&c->io.stream) + (size_t)in_kernel;
 }
 
 /* ---- request ids ---- */
@@ -154,14 +171,14 @@ struct answer {
 	struct bc_str body;
 };
 
-static bool has_length(int status)
+bool bc_http_has_length(int status)
 {
 	return status != 204 && status != 304;
 }
 
-static bool sends_body(const struct bc_http_request *req, int status)
+bool bc_http_sends_body(const struct bc_http_request *req, int status)
 {
-	return has_length(status) && !(req->method && strcmp(req->method, "HEAD") == 0);
+	return bc_http_has_length(status) && !(req->method && strcmp(req->method, "HEAD") == 0);
 }
 
 static const char *connection_line(const struct bc_http_connection *c)
@@ -171,35 +188,36 @@ static const char *connection_line(const struct bc_http_connection *c)
 	return c->parser.http10 ? "Connection: keep-alive\r\n" : "";
 }
 
-static int format_head(const struct bc_http_connection *c, const struct answer *a,
-		       char head[HEAD_BYTES])
+size_t bc_http_format_head(const struct bc_http_connection *c, int status, const char *framing,
+			   const char *content_type, char head[BC_HTTP_HEAD_BYTES])
 {
-	char length[48] = "";
-	bool typed = a->content_type != NULL;
+	bool typed = content_type != NULL;
+	int len = snprintf(
+		head, BC_HTTP_HEAD_BYTES, "HTTP/1.1 %d %s\r\nX-Request-Id: %s\r\n%s%s%s%s%s",
+		status, bc_http_reason(status), c->request.id, framing, connection_line(c),
+		typed ? "Content-Type: " : "", typed ? content_type : "", typed ? "\r\n" : "");
 
-	if (has_length(a->status))
-		snprintf(length, sizeof(length), "Content-Length: %zu\r\n", a->body.len);
-	return snprintf(head, HEAD_BYTES, "HTTP/1.1 %d %s\r\nX-Request-Id: %s\r\n%s%s%s%s%s",
-			a->status, bc_http_reason(a->status), c->request.id, length,
-			connection_line(c), typed ? "Content-Type: " : "",
-			typed ? a->content_type : "", typed ? "\r\n" : "");
+	BC_ASSERT(len > 0 &&
+		  len < BC_HTTP_HEAD_BYTES); /* a content type is the caller's constant */
+	return (size_t)len;
 }
 
 static void send_answer(struct bc_http_connection *c, const struct answer *a)
 {
-	char head[HEAD_BYTES];
-	int len = format_head(c, a, head);
-	uv_buf_t parts[PARTS_MAX];
+	char head[BC_HTTP_HEAD_BYTES], length[48] = "";
+	uv_buf_t parts[BC_HTTP_PARTS_MAX];
 	unsigned int n = 0;
 
-	BC_ASSERT(len > 0 && len < HEAD_BYTES); /* a content type is a constant of the caller's */
+	if (bc_http_has_length(a->status))
+		snprintf(length, sizeof(length), "Content-Length: %zu\r\n", a->body.len);
+	size_t len = bc_http_format_head(c, a->status, length, a->content_type, head);
 	parts[n++] = uv_buf_init(head, (unsigned int)len);
 	if (a->extra && a->extra[0])
 		parts[n++] = uv_buf_init((char *)a->extra, (unsigned int)strlen(a->extra));
 	parts[n++] = uv_buf_init((char *)"\r\n", 2);
-	if (a->body.len > 0 && sends_body(&c->request, a->status))
+	if (a->body.len > 0 && bc_http_sends_body(&c->request, a->status))
 		parts[n++] = uv_buf_init((char *)a->body.ptr, (unsigned int)a->body.len);
-	send_parts(c, parts, n);
+	bc_http_send_parts(c, parts, n);
 }
 
 void bc_http_respond(struct bc_http_request *req, int status, const char *content_type,
@@ -208,11 +226,14 @@ void bc_http_respond(struct bc_http_request *req, int status, const char *conten
 	struct bc_http_connection *c = of_request(req);
 	struct answer answer = { status, content_type, extra, { body, body_bytes } };
 
-	BC_ASSERT(c->handling && !c->raw);
+	BC_ASSERT(c->handling && !c->raw && !c->answer.begun);
 	BC_ASSERT(status >= 200 && status <= 999);
-	c->close_after = !c->parser.keep_alive || (c->server && c->server->closing);
-	if (c->state != BC_HTTP_STATE_CLOSING)
+	c->body.intake = BC_HTTP_INTAKE_NONE;
+	if (!bc_http_connection_is_lost(c)) {
+		c->close_after =
+			!c->parser.keep_alive || c->server->closing || !bc_http_body_skip(c);
 		send_answer(c, &answer);
+	}
 	bc_http_connection_answered(c);
 }
 
@@ -224,28 +245,32 @@ void bc_http_send_error(struct bc_http_connection *c, int status, const char *wh
 
 	if (o->describe_error)
 		o->describe_error(o->ctx, status, why, &answer.body, &answer.content_type);
-	bc_http_set_id(c->server, &c->request);
+	if (!c->request.id[0])
+		bc_http_set_id(c->server, &c->request);
 	send_answer(c, &answer);
 }
 
 void bc_http_send_continue(struct bc_http_connection *c)
 {
+	c->parser.expect_continue = false;
 	uv_buf_t part = uv_buf_init((char *)"HTTP/1.1 100 Continue\r\n\r\n", 25);
 
-	send_parts(c, &part, 1);
+	bc_http_send_parts(c, &part, 1);
 }
 
 /* ---- raw answers ---- */
 
 static void start_raw(struct bc_http_connection *c)
 {
-	BC_ASSERT(c->handling);
+	BC_ASSERT(c->handling && !c->answer.begun);
 	if (c->raw)
 		return;
 	c->raw = true;
 	c->close_after = true;
-	if (c->state == BC_HTTP_STATE_CLOSING)
+	c->body.intake = BC_HTTP_INTAKE_NONE;
+	if (bc_http_connection_is_lost(c))
 		return;
+	c->state = BC_HTTP_STATE_HANDLING;
 	/* What the peer still says is dropped, and read only to learn that it went. */
 	bc_buf_finish(&c->later);
 	bc_http_connection_read(c);
@@ -257,16 +282,16 @@ void bc_http_send_raw(struct bc_http_request *req, const void *bytes, size_t len
 	uv_buf_t part = uv_buf_init((char *)bytes, (unsigned int)len);
 
 	start_raw(c);
-	if (c->state == BC_HTTP_STATE_CLOSING || len == 0)
+	if (bc_http_connection_is_lost(c) || len == 0)
 		return;
-	send_parts(c, &part, 1);
+	bc_http_send_parts(c, &part, 1);
 	if (c->state == BC_HTTP_STATE_CLOSING || c->writes == 0)
 		return;
 	size_t queue = uv_stream_get_write_queue_size(&c->io.stream);
 	if (queue > BC_HTTP_RAW_QUEUE_MAX) {
 		bc_http_connection_close(c, "the peer reads too slowly");
 	} else if (c->wait != BC_HTTP_WAIT_WRITE) {
-		c->queue_seen = queue;
+		c->queue_seen = bc_http_unsent_bytes(c);
 		bc_http_wait_for(c, BC_HTTP_WAIT_WRITE);
 	}
 }
@@ -285,5 +310,5 @@ bool bc_http_peer_gone(const struct bc_http_request *req)
 {
 	const struct bc_http_connection *c = of_request(req);
 
-	return c->state == BC_HTTP_STATE_CLOSING || (c->raw && c->eof);
+	return bc_http_connection_is_lost(c) || (c->raw && c->eof);
 }

@@ -6,8 +6,8 @@
  * equal repeated Content-Length) and repeats what llhttp refuses by itself (both framings at
  * once), so that a newer, more lenient llhttp changes nothing.
  *
- * Left to others: the lines' own syntax (the scan in http_parse.c), which Hosts are known (the
- * handler).
+ * Left to others: the lines' own syntax (the scan in http_parse.c), whether the body is too large
+ * (there too: one that streams is not), which Hosts are known (the handler).
  */
 #include "net/http_parse.h"
 
@@ -20,7 +20,6 @@ enum field { HOST, CONTENT_LENGTH, TRANSFER_ENCODING, EXPECT, UPGRADE, FIELDS };
 struct head {
 	struct bc_http_request *req;
 	bool http10;
-	uint32_t body_max_bytes;
 	size_t count[FIELDS];
 	struct bc_str value[FIELDS];
 	bool absolute;		 /* the target is http://authority/... */
@@ -169,11 +168,6 @@ static bool has_bad_length(const struct head *h)
 	return h->count[CONTENT_LENGTH] > 0 && !h->length_valid;
 }
 
-static bool is_too_large(const struct head *h)
-{
-	return h->count[CONTENT_LENGTH] > 0 && h->length > h->body_max_bytes;
-}
-
 static bool wants_upgrade(const struct head *h)
 {
 	return h->count[UPGRADE] > 0;
@@ -202,7 +196,6 @@ static const struct {
 	{ has_two_hosts, { 400, "the request target names another host than the Host header" } },
 	{ wants_upgrade, { 501, "Upgrade is not supported: send the request without it" } },
 	{ expects_other, { 417, "the only expectation that is met is 100-continue" } },
-	{ is_too_large, { 413, "the body is larger than this server accepts" } },
 };
 
 /* Reduces an absolute target to what follows its authority, which may lack the first slash. */
@@ -235,10 +228,9 @@ static void split_target(struct bc_http_request *req)
 }
 
 struct bc_http_refusal bc_http_rules_apply(struct bc_http_request *req, bool http10,
-					   uint32_t body_max_bytes,
 					   struct bc_http_framing *ret_framing)
 {
-	struct head h = { .req = req, .http10 = http10, .body_max_bytes = body_max_bytes };
+	struct head h = { .req = req, .http10 = http10 };
 
 	collect_fields(&h);
 	collect_authority(&h);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * HTTP/1.1 server on libuv and llhttp: parses strictly, bounds everything, hands whole requests to
- * one handler. What llhttp lets pass and RFC 9112 does not is refused here (http_parse.c, the table
- * in http_rules.c): obs-fold, empty field names, a missing version, HTTP/2.0, missing or repeated
- * Host, Transfer-Encoding other than a lone "chunked", TE with HTTP/1.0, repeated Content-Length.
+ * HTTP/1.1 server on libuv and llhttp: parses strictly, bounds everything, hands requests to one
+ * handler, whole or (where that is wished) with a body that streams. What llhttp lets pass and RFC
+ * 9112 does not is refused here (http_parse.c, the table in http_rules.c): obs-fold, empty field
+ * names, a missing version, HTTP/2.0, missing or repeated Host, Transfer-Encoding other than a lone
+ * "chunked", TE with HTTP/1.0, repeated Content-Length.
  *
  * Limits: head and body bytes, a deadline for the whole head, a least rate for the body, a number
  * of connections (the newest is refused with 503), an idle time for kept-alive connections. A
@@ -72,6 +73,10 @@ struct bc_http_server_options {
 	 * send, as problem+json; ret_body is borrowed until the next call. NULL = an empty body. */
 	void (*describe_error)(void *ctx, int status, const char *why, struct bc_str *ret_body,
 			       const char **ret_content_type);
+	/* Optional: asked when a head is whole (req->id is not made yet). True: its body streams
+	 * (bc_http_body_read), whatever its length; the handler is called at once, with req->body
+	 * absent. */
+	bool (*streams)(void *ctx, const struct bc_http_request *req);
 	/* Optional: called for each connection; false resets it at once (sandbox faults). */
 	bool (*accept)(void *ctx);
 	void *ctx;
@@ -100,6 +105,72 @@ void bc_http_server_close(struct bc_http_server *s, uint64_t grace_ms, void (*do
  * headers only; 204 and 304 get no body. status is 200 to 999. req is gone after it. */
 void bc_http_respond(struct bc_http_request *req, int status, const char *content_type,
 		     const char *extra, const void *body, size_t body_bytes);
+
+/* --- bodies that stream -----------------------------------------------------------------------
+ *
+ * The peer is read no faster than data is taken, the answer is written no faster than the peer
+ * reads. No callback comes from within a call of the handler's; each may answer the request, and
+ * none comes after the answer. bc_http_body_* is for requests that options.streams took,
+ * bc_http_stream_* for any; a request that streams may as well be answered by bc_http_respond.
+ *
+ * A request that is answered (or whose answer begins) before its body is whole costs its
+ * connection, which is closed as after a refusal: the peer can read the answer. A body that nobody
+ * asked for and that is at hand does not. */
+
+struct bc_http_body {
+	/* Some of the request's body; all of it is taken. False: no more, and no end, until
+	 * bc_http_body_resume (which counts from within data, too). */
+	bool (*data)(void *ctx, struct bc_str bytes);
+	/* Once, after the last byte: whole; or it broke off: the peer went, or it ended its side,
+	 * sent nonsense or was too slow and was told so (400, 408) if no answer had begun. Then the
+	 * request must still be answered, the answer is dropped. */
+	void (*end)(void *ctx, bool whole);
+	void *ctx;
+};
+/* Content-Length of the request's body: 0 = none, -1 = chunked. */
+int64_t bc_http_body_announced(const struct bc_http_request *req);
+/* Starts reading, once a request and before bc_http_stream_begin; "100 Continue" is sent if the
+ * peer waits for it. body is copied. Trailers are dropped. The least rate counts only while the
+ * handler takes. */
+void bc_http_body_read(struct bc_http_request *req, const struct bc_http_body *body);
+void bc_http_body_resume(struct bc_http_request *req); /* void unless data said false */
+
+/* The answer's head; then bc_http_stream_write, then bc_http_stream_end. body_bytes is what will
+ * come exactly, or -1 (chunked; to HTTP/1.0 until the connection closes). extra as in
+ * bc_http_respond, with what the answer needs of Content-Type; X-Request-Id, Content-Length,
+ * Transfer-Encoding and Connection are set here. For a HEAD and for 204 and 304 nothing may be
+ * written; a body_bytes >= 0 of a HEAD is announced. Small pieces leave together at the end of the
+ * loop's turn, or with the answer's end. */
+void bc_http_stream_begin(struct bc_http_request *req, int status, const char *extra,
+			  int64_t body_bytes);
+/* Copied as far as it cannot be sent at once. Returns the bytes that wait: above
+ * BC_HTTP_STREAM_HIGH_BYTES the caller should stop until drained is called, once, when they are
+ * gone (or the peer is: what is written then is dropped, and 0 waits). drained is not called for a
+ * lower return. A peer that takes nothing for 60 s is cut, and so is one whose handler writes on
+ * while more than 1 MiB waits. More than was announced is asserted. */
+enum { BC_HTTP_STREAM_HIGH_BYTES = 64 * 1024 };
+size_t bc_http_stream_write(struct bc_http_request *req, const void *bytes, size_t len,
+			    void (*drained)(void *ctx), void *ctx);
+/* All was written; fewer bytes than announced are an abort. req is gone after it. */
+void bc_http_stream_end(struct bc_http_request *req);
+/* The answer breaks off after what was written, so that the peer sees that it is not whole: by the
+ * missing rest, or, where nothing would be missed (HTTP/1.0 without a length), by a reset (which a
+ * Unix socket does not have). Before bc_http_stream_begin: no answer at all. req is gone after it.
+ */
+void bc_http_stream_abort(struct bc_http_request *req);
+
+/*
+ * Calls gone(ctx) once when the peer has gone before the request is answered; it must still be
+ * answered or aborted. Comes after the body's end(false), and also when the server cut the peer off
+ * or refused its body. NULL takes it back.
+ *
+ * How it is noticed: a reset, a failed write, a closed Unix socket at once or, while the peer is
+ * not read, within a second. An orderly end over TCP does not tell whether the peer left or only
+ * ended its own side (shutdown, "nc -N") and still reads, so it is asked: with "100 Continue",
+ * which every client of HTTP/1.1 skips, and who has left answers by a reset. A peer that has not
+ * left stays. Once the answer has begun, and for HTTP/1.0, its next bytes do the asking.
+ */
+void bc_http_on_gone(struct bc_http_request *req, void (*gone)(void *ctx), void *ctx);
 
 /* For streams (server-sent events) and for the sandbox's broken answers: bytes go out as they are,
  * the head too. A peer that lets more than 1 MiB pile up, or reads nothing for 30 s, is cut. */
