@@ -138,7 +138,10 @@ static int merge(struct bc_settings_loader *l, const struct bc_setting_target *t
 			       : hide(&slot->hidden, text, where);
 	if (slot->level == level)
 		return slot_has(slot, text) ? 0 : refuse_second(l, target, where);
-	return slot_fill(slot, level, text, where);
+	int rc = slot_fill(slot, level, text, where);
+	if (!rc)
+		slot->common_name = target->common_name;
+	return rc;
 }
 
 /* Lint only: says once a file that holds a secret and that others can read it. */

@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <backchannel/commerce.h>
 #include <backchannel/token.h>
 
 #include "base/buf.h"
@@ -83,6 +84,23 @@ struct bc_settings {
 	uint64_t lane_probe_ms;
 	uint64_t lane_lease_ms;
 
+	/* Commerce is on when there is a client id; then secret and base URL are there too, once
+	 * bc_settings_check_startable agreed. */
+	char *oauth_client_id;
+	struct bc_secret *oauth_client_secret, *oauth_client_secret_next;
+	char *oauth_org_id;
+	char *oauth_endpoint; /* where tokens are asked for */
+	char *oauth_scope;    /* as it is sent; may be "" */
+	bool oauth_basic;
+	uint64_t oauth_timeout_ms;
+	char *oauth_cache_file;
+
+	char *commerce_base_url;	     /* no trailing slash */
+	enum bc_commerce_flavor commerce_is; /* never AUTO */
+	char *commerce_proxy;
+	uint64_t gateway_wait_ms, gateway_hold_bytes, gateway_timeout_ms;
+	char **gateway_allow; /* "METHOD /prefix", ended by NULL; NULL: everything */
+
 	struct bc_secret *alert_url; /* NULL: no alerts */
 	uint64_t alert_return_rate;  /* percent; 0: off */
 	uint64_t alert_return_rate_orders;
@@ -91,6 +109,8 @@ struct bc_settings {
 	char *sovendus_product_id;
 	struct bc_secret *sovendus_api_key;
 	char *token_pattern_text;
+	char *oauth_base_url, *oauth_token_url, *oauth_scopes, *oauth_scope_separator, *oauth_auth;
+	char *commerce_flavor;
 	char *log;
 };
 
@@ -141,9 +161,10 @@ struct bc_settings *bc_settings_ref(struct bc_settings *s);
 void bc_settings_unref(struct bc_settings *s); /* NULL is fine */
 
 /*
- * May a daemon start with these? Refuses, naming what is missing, when there is no product at all,
- * when one has half of its pair, and when the API could be reached from other machines without a
- * token. 0, BC_EINVAL (err is the first reason, report has all) or BC_ENOMEM. report may be NULL.
+ * May a daemon start with these? Refuses, naming what is missing, when there is neither a product
+ * nor an OAuth client, when one has half of what it needs, and when the API could be reached from
+ * other machines without a token. 0, BC_EINVAL (err is the first reason, report has all) or
+ * BC_ENOMEM. report may be NULL.
  */
 BC_MUST_CHECK int bc_settings_check_startable(const struct bc_settings *s,
 					      struct bc_settings_report *report,

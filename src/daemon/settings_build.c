@@ -8,11 +8,14 @@
  */
 #include "daemon/settings_parts.h"
 
+#include <jansson.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <backchannel/oauth.h>
 
 struct owner {
 	struct bc_settings s;
@@ -63,6 +66,8 @@ static void owner_destroy(struct owner *o)
 	free(o->origins.rows);
 	free(o->origins.hidden_rows);
 	bc_token_pattern_destroy(o->s.token_pattern);
+	free(o->s.oauth_endpoint);
+	free(o->s.oauth_scope);
 	free(o);
 }
 
@@ -274,6 +279,71 @@ static void drop_trailing_slashes(char *url)
 		url[--len] = '\0';
 }
 
+/* --- Commerce -------------------------------------------------------------------------------- */
+
+/* Adobe's tools write both secrets into one variable, as a JSON array. */
+static int split_secrets(struct bc_settings *s)
+{
+	struct bc_secret **each[] = { &s->oauth_client_secret, &s->oauth_client_secret_next };
+	struct bc_secret *all = s->oauth_client_secret;
+
+	if (!all || bc_secret_reveal(all)[0] != '[')
+		return 0;
+	json_t *list = json_loadb(bc_secret_reveal(all), bc_secret_len(all), 0, NULL);
+	size_t count = json_is_array(list) ? json_array_size(list) : 0;
+	int rc = 0;
+	for (size_t i = 0; !rc && i < count && i < BC_COUNT(each); i++) {
+		json_t *text = json_array_get(list, i);
+		if (!json_is_string(text) || !json_string_length(text) || (i && *each[i]))
+			continue;
+		*each[i] = bc_secret_create(json_string_value(text), json_string_length(text));
+		rc = *each[i] ? 0 : BC_ENOMEM;
+	}
+	if (s->oauth_client_secret != all)
+		bc_secret_unref(all);
+	json_decref(list);
+	return rc;
+}
+
+static int derive_oauth(struct bc_settings *s)
+{
+	bool none = s->oauth_scopes && strcmp(s->oauth_scopes, "none") == 0;
+	bool comma = !s->oauth_scope_separator || strcmp(s->oauth_scope_separator, "comma") == 0;
+	const char *base = s->oauth_base_url;
+	int rc = split_secrets(s);
+
+	if (base && strcmp(base, "prod") == 0)
+		rc = set_text(&s->oauth_base_url, "https://ims-na1.adobelogin.com");
+	else if (base && strcmp(base, "stage") == 0)
+		rc = set_text(&s->oauth_base_url, "https://ims-na1-stg1.adobelogin.com");
+	if (!rc && s->oauth_token_url)
+		rc = set_text(&s->oauth_endpoint, "%s", s->oauth_token_url);
+	else if (!rc && s->oauth_base_url)
+		rc = set_text(&s->oauth_endpoint, "%s/ims/token/v3", s->oauth_base_url);
+	if (!rc && s->oauth_scopes && !none)
+		/* The row's check has read it already. */
+		rc = bc_oauth_scope_join(s->oauth_scopes, comma ? "," : " ", &s->oauth_scope, NULL);
+	s->oauth_basic = s->oauth_auth && strcmp(s->oauth_auth, "basic") == 0;
+	return rc;
+}
+
+/* Given by a name that anything may have, it is ours only if there is an OAuth client. */
+static void derive_commerce(struct bc_settings_loader *l, struct bc_settings *s)
+{
+	size_t i = 0;
+
+	while (bc_setting_rows[i].offset != offsetof(struct bc_settings, commerce_base_url))
+		i++;
+	if (l->slots[i].common_name && !s->oauth_client_id && !s->oauth_client_secret) {
+		free(s->commerce_base_url);
+		s->commerce_base_url = NULL;
+	}
+	if (!s->commerce_flavor || bc_commerce_flavor_parse(s->commerce_flavor, &s->commerce_is))
+		s->commerce_is = BC_COMMERCE_AUTO;
+	if (s->commerce_is == BC_COMMERCE_AUTO && s->commerce_base_url)
+		s->commerce_is = bc_commerce_flavor_of(s->commerce_base_url);
+}
+
 static int derive(struct bc_settings_loader *l, struct owner *o)
 {
 	struct bc_settings *s = &o->s;
@@ -287,8 +357,13 @@ static int derive(struct bc_settings_loader *l, struct owner *o)
 		rc = derive_log(s);
 	if (!rc)
 		rc = derive_pattern(l, o);
-	if (s->sovendus_base_url)
-		drop_trailing_slashes(s->sovendus_base_url);
+	char *const bases[] = { s->sovendus_base_url, s->oauth_base_url, s->commerce_base_url };
+	for (size_t i = 0; i < BC_COUNT(bases); i++)
+		if (bases[i])
+			drop_trailing_slashes(bases[i]);
+	if (!rc)
+		rc = derive_oauth(s);
+	derive_commerce(l, s);
 	return rc;
 }
 

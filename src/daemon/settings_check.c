@@ -10,6 +10,7 @@
 #include <curl/curl.h>
 #include <string.h>
 
+#include <backchannel/oauth.h>
 #include <backchannel/partner.h>
 
 #include "base/log.h"
@@ -232,6 +233,14 @@ int bc_setting_check_base_url(struct bc_str text, struct bc_err *err)
 	return check_http(text, false, err);
 }
 
+/* Adobe's tools name the service by a word. */
+int bc_setting_check_ims(struct bc_str text, struct bc_err *err)
+{
+	if (bc_str_eq(text, "prod") || bc_str_eq(text, "stage"))
+		return 0;
+	return bc_setting_check_base_url(text, err);
+}
+
 int bc_setting_check_url(struct bc_str text, struct bc_err *err)
 {
 	if (bc_str_starts(text, "unix:"))
@@ -302,6 +311,79 @@ int bc_setting_check_landing(struct bc_str text, struct bc_err *err)
 			      "write the path alone, beginning with \"/\", such as /shoes/");
 	return 0;
 }
+
+/* --- Commerce -------------------------------------------------------------------------------- */
+
+int bc_setting_check_field_value(struct bc_str text, struct bc_err *err)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.ptr[i] <= ' ' || text.ptr[i] > '~')
+			return refuse(err, "cannot stand in a header",
+				      "copy it from the Developer Console, without blanks");
+	return 0;
+}
+
+int bc_setting_check_scopes(struct bc_str text, struct bc_err *err)
+{
+	bc_autofree char *list = bc_str_dup(text), *scope = NULL;
+	struct bc_err why = { 0 };
+	int rc = list ? bc_oauth_scope_join(list, ",", &scope, &why) : BC_ENOMEM;
+
+	if (rc == BC_ENOMEM)
+		return bc_err_nomem(err);
+	if (rc)
+		return refuse(err, "is no list of scopes",
+			      "write them parted by commas, such as openid,AdobeID,commerce.accs");
+	return 0;
+}
+
+static int check_word(struct bc_str text, const char *const *words, const char *hint,
+		      struct bc_err *err)
+{
+	for (; *words; words++)
+		if (bc_str_eq(text, *words))
+			return 0;
+	return refuse(err, "is no choice that there is", hint);
+}
+
+int bc_setting_check_separator(struct bc_str text, struct bc_err *err)
+{
+	static const char *const words[] = { "comma", "space", NULL };
+	return check_word(text, words, "write comma or space", err);
+}
+
+int bc_setting_check_auth(struct bc_str text, struct bc_err *err)
+{
+	static const char *const words[] = { "body", "basic", NULL };
+	return check_word(text, words, "write body or basic", err);
+}
+
+int bc_setting_check_flavor(struct bc_str text, struct bc_err *err)
+{
+	static const char *const words[] = { "auto", "saas", "paas", NULL };
+	return check_word(text, words, "write auto, saas or paas", err);
+}
+
+/* "METHOD /prefix" */
+enum { METHOD_MAX_BYTES = 15 };
+int bc_setting_check_rule(struct bc_str text, struct bc_err *err)
+{
+	struct bc_str prefix = text, method = bc_str_split(&prefix, ' ');
+	bool any = bc_str_eq(method, "*");
+
+	prefix = bc_str_trim(prefix);
+	for (size_t i = 0; !any && i < method.len; i++)
+		if (method.ptr[i] < 'A' || method.ptr[i] > 'Z')
+			return refuse(err, "has no method in front",
+				      "write it as in GET /V1/orders");
+	if (!method.len || method.len > METHOD_MAX_BYTES ||
+	    bc_setting_check_landing(prefix.len ? prefix : BC_STR("-"), NULL))
+		return refuse(err, "is no method and path prefix",
+			      "write it as in GET /V1/orders; * is any method");
+	return 0;
+}
+
+/* --- the daemon's own ------------------------------------------------------------------------ */
 
 int bc_setting_check_store(struct bc_str text, struct bc_err *err)
 {

@@ -136,10 +136,11 @@ static int add_row(const struct bc_setting_row *row, struct bc_buf *out)
 	int rc;
 
 	bc_setting_env_name(row->name, name);
-	if (row->alias)
-		rc = bc_buf_addf(out, "| `%s` | `%s` or `%s`%s", row->name, row->alias, name, file);
-	else
-		rc = bc_buf_addf(out, "| `%s` | `%s`%s", row->name, name, file);
+	rc = bc_buf_addf(out, "| `%s` | ", row->name);
+	for (const char *const *alias = row->aliases; !rc && *alias; alias++)
+		rc = bc_buf_addf(out, "`%s` or ", *alias);
+	if (!rc)
+		rc = bc_buf_addf(out, "`%s`%s", name, file);
 	return rc ? rc : add_tail(row, out);
 }
 

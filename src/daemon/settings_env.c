@@ -37,8 +37,7 @@ static int read_variable(struct bc_settings_loader *l, const char *entry)
 	struct bc_buf where;
 	int rc;
 
-	if (!value.ptr ||
-	    (!bc_str_starts(name, "BACKCHANNEL_") && !bc_str_starts(name, "SOVENDUS_")))
+	if (!value.ptr || !bc_setting_env_prefix(name))
 		return 0;
 	bc_buf_init(&where, BC_SETTINGS_FILE_MAX);
 	rc = bc_buf_addf(&where, "environment %.*s", (int)name.len, name.ptr);
@@ -230,7 +229,7 @@ static int report_line(struct dotenv *d, bool ours, const char *where)
 static int read_assignment(struct dotenv *d, struct bc_str name, struct bc_buf *value,
 			   struct bc_buf *where)
 {
-	bool ours = bc_str_starts(name, "BACKCHANNEL_") || bc_str_starts(name, "SOVENDUS_");
+	bool ours = bc_setting_env_prefix(name) != 0;
 	const struct cursor start = d->c;
 	int rc = bc_buf_addf(where, "%s:%u", d->name, d->c.line);
 

@@ -161,8 +161,8 @@ static int add_item(const struct bc_setting_row *row, const char *variable, stru
 		rc = add_fact(out, "Default", bc_setting_add_default, row);
 	if (!rc)
 		rc = bc_buf_addf(out, ".br\nEnvironment:\n.Ev %s", variable);
-	if (!rc && row->alias)
-		rc = bc_buf_addf(out, " ,\n.Ev %s", row->alias);
+	for (const char *const *alias = row->aliases; !rc && *alias; alias++)
+		rc = bc_buf_addf(out, " ,\n.Ev %s", *alias);
 	if (!rc && row->type == &bc_setting_secret)
 		rc = bc_buf_adds(out, " ;\neach also with\n.Ql _FILE");
 	return rc ? rc : bc_buf_adds(out, " .\n");

@@ -12,8 +12,13 @@
 #include <string.h>
 
 #define ENV_PREFIX     "BACKCHANNEL_"
+#define COMMON_NAME    "API_ENDPOINT"
 #define PRODUCT_PREFIX "BACKCHANNEL_PRODUCT_"
-#define VENDOR_PREFIX  "SOVENDUS_"
+
+/* What a variable begins with that may be ours. The vendors' are not ours alone: only what looks
+ * like a slip is spoken of. */
+static const char *const prefixes[] = { ENV_PREFIX, "SOVENDUS_", "IMS_", "AIO_COMMERCE_",
+					COMMON_NAME };
 
 static char to_env(char c)
 {
@@ -304,10 +309,28 @@ static int find_product_variable(struct bc_settings_loader *l, struct bc_str nam
 
 static int report_unknown_variable(const struct nearest *n, struct bc_err *err)
 {
-	/* The vendor's prefix is not ours alone: only what looks like a slip is spoken of. */
 	if (!bc_str_starts(n->wanted, ENV_PREFIX) && !n->name[0])
 		return 0;
 	return report_unknown(n, "setting", err);
+}
+
+size_t bc_setting_env_prefix(struct bc_str name)
+{
+	for (size_t i = 0; i < BC_COUNT(prefixes); i++)
+		if (bc_str_starts(name, prefixes[i]))
+			return strlen(prefixes[i]);
+	return 0;
+}
+
+static bool try_variable(const struct bc_setting_row *row, const char *known, struct nearest *n,
+			 struct bc_setting_target *ret_target)
+{
+	if (names_row(row, n->wanted, known, "_FILE", &ret_target->via_file))
+		return true;
+	nearest_try(n, known);
+	if (row->type == &bc_setting_secret)
+		nearest_try_secret(n, known, "_FILE");
+	return false;
 }
 
 int bc_setting_find_env(struct bc_settings_loader *l, struct bc_str name,
@@ -316,23 +339,24 @@ int bc_setting_find_env(struct bc_settings_loader *l, struct bc_str name,
 	char known[BC_SETTING_NAME_MAX];
 	struct nearest n;
 
-	if (!bc_str_starts(name, ENV_PREFIX) && !bc_str_starts(name, VENDOR_PREFIX))
+	size_t prefix = bc_setting_env_prefix(name);
+	if (!prefix)
 		return 0;
 	if (bc_str_starts(name, PRODUCT_PREFIX))
 		return find_product_variable(l, name, ret_target, err);
-	n = nearest_start(name, strlen(VENDOR_PREFIX));
+	n = nearest_start(name, prefix);
 	for (size_t i = 0; i < bc_setting_row_count; i++) {
 		const struct bc_setting_row *row = &bc_setting_rows[i];
 
 		*ret_target = (struct bc_setting_target){ .row = row, .slot = &l->slots[i] };
 		bc_setting_env_name(row->name, known);
-		for (const char *k = known; k; k = k == known ? row->alias : NULL) {
-			if (names_row(row, name, k, "_FILE", &ret_target->via_file))
+		if (try_variable(row, known, &n, ret_target))
+			return 1;
+		for (const char *const *alias = row->aliases; *alias; alias++)
+			if (try_variable(row, *alias, &n, ret_target)) {
+				ret_target->common_name = strcmp(*alias, COMMON_NAME) == 0;
 				return 1;
-			nearest_try(&n, k);
-			if (row->type == &bc_setting_secret)
-				nearest_try_secret(&n, k, "_FILE");
-		}
+			}
 	}
 	*ret_target = (struct bc_setting_target){ .slot = &l->config_path };
 	if (bc_str_eq(name, "BACKCHANNEL_CONFIG"))

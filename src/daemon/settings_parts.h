@@ -58,7 +58,7 @@ struct bc_setting_row {
 	const char *def_docs; /* how a default that is worked out is described; else NULL */
 	uint64_t min, max;    /* numbers: inclusive bounds; texts: bytes, max 0 = 1024 */
 	unsigned flags;
-	const char *alias; /* the vendor's environment name, or NULL */
+	const char *aliases[3]; /* vendors' environment names, the first is the one to tell */
 	/* A text's own rule, or NULL. 0 or BC_EINVAL: err is worded to follow the value. */
 	int (*check)(struct bc_str text, struct bc_err *err);
 	const char *allowed; /* the rule in words, for the documents; NULL: the type says it */
@@ -108,6 +108,7 @@ BC_MUST_CHECK int bc_setting_add_default(const struct bc_setting_row *row, struc
 int bc_setting_check_base_url(struct bc_str text, struct bc_err *err);
 int bc_setting_check_url(struct bc_str text, struct bc_err *err);
 int bc_setting_check_secret_url(struct bc_str text, struct bc_err *err);
+int bc_setting_check_ims(struct bc_str text, struct bc_err *err);
 int bc_setting_check_proxy(struct bc_str text, struct bc_err *err);
 int bc_setting_check_param(struct bc_str text, struct bc_err *err);
 int bc_setting_check_product_id(struct bc_str text, struct bc_err *err);
@@ -116,6 +117,12 @@ int bc_setting_check_landing(struct bc_str text, struct bc_err *err);
 int bc_setting_check_listen(struct bc_str text, struct bc_err *err);
 int bc_setting_check_host(struct bc_str text, struct bc_err *err);
 int bc_setting_check_store(struct bc_str text, struct bc_err *err);
+int bc_setting_check_field_value(struct bc_str text, struct bc_err *err);
+int bc_setting_check_scopes(struct bc_str text, struct bc_err *err);
+int bc_setting_check_separator(struct bc_str text, struct bc_err *err);
+int bc_setting_check_auth(struct bc_str text, struct bc_err *err);
+int bc_setting_check_flavor(struct bc_str text, struct bc_err *err);
+int bc_setting_check_rule(struct bc_str text, struct bc_err *err);
 int bc_setting_check_log(struct bc_str text, struct bc_err *err);
 /* Splits "host:port" or "[v6]:port"; the host comes without brackets. False: it is neither. */
 bool bc_setting_split_listen(struct bc_str text, struct bc_str *ret_host, struct bc_str *ret_port);
@@ -137,6 +144,7 @@ struct bc_setting_slot {
 	char *text;		     /* owned, wiped when freed; may hold a secret */
 	size_t len;
 	char *where; /* owned */
+	bool common_name;
 	struct bc_setting_hidden hidden;
 };
 
@@ -162,7 +170,8 @@ struct bc_settings_loader {
 struct bc_setting_target {
 	const struct bc_setting_row *row; /* NULL: BACKCHANNEL_CONFIG */
 	struct bc_setting_slot *slot;
-	bool via_file; /* the text is the path of a file that holds the secret */
+	bool via_file;	  /* the text is the path of a file that holds the secret */
+	bool common_name; /* API_ENDPOINT: it may be another program's */
 };
 
 enum {
@@ -217,6 +226,8 @@ void bc_setting_env_name(const char *name, char ret_name[BC_SETTING_NAME_MAX]);
 /* "product.LABEL.FIELD" */
 void bc_setting_product_name(const char *label, const struct bc_setting_row *row,
 			     char ret_name[BC_SETTING_NAME_MAX]);
+/* How long the prefix is that makes a variable's name one of ours or of the vendors'; 0: none. */
+size_t bc_setting_env_prefix(struct bc_str name);
 /* 1 found; 0 no setting of that name (err says so and has the nearest as hint); BC_EINVAL: a bad
  * product label (err); BC_ENOMEM. A product that is new is added to the loader. */
 BC_MUST_CHECK int bc_setting_find_ini(struct bc_settings_loader *l, const char *section,

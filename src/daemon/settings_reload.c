@@ -50,6 +50,16 @@ int bc_settings_check_reload(const struct bc_settings *before, const struct bc_s
 
 /* --- what needs a restart -------------------------------------------------------------------- */
 
+static int report_switched(const struct bc_settings *after, struct bc_settings_report *report)
+{
+	struct bc_err problem = { 0 };
+
+	bc_err_set(&problem, BC_ESTATE, "Commerce is switched %s by this, but at a restart only",
+		   after->oauth_client_id ? "on" : "off");
+	bc_err_hint(&problem, "restart backchannel");
+	return bc_settings_report_add(report, BC_SETTINGS_WARNING, "", &problem);
+}
+
 int bc_settings_restart_needed(const struct bc_settings *before, const struct bc_settings *after,
 			       struct bc_settings_report *report)
 {
@@ -67,6 +77,8 @@ int bc_settings_restart_needed(const struct bc_settings *before, const struct bc
 		rc = bc_settings_report_add(report, BC_SETTINGS_WARNING,
 					    bc_settings_origins_of(after)->rows[i], &problem);
 	}
+	if (!rc && !before->oauth_client_id != !after->oauth_client_id)
+		rc = report_switched(after, report);
 	return rc;
 }
 

@@ -98,10 +98,13 @@ static int refuse_nothing(struct bc_settings_report *report, struct bc_err *err)
 	struct bc_err problem = { 0 };
 
 	bc_err_set(&problem, BC_EINVAL,
-		   "nothing to do: SOVENDUS_PRODUCT_ID and SOVENDUS_API_KEY are missing");
-	bc_err_hint(&problem,
-		    "set both, as Sovendus gave them to you, in the environment, in .env, or as "
-		    "product_id and api_key under [sovendus] in backchannel.conf");
+		   "nothing to do: SOVENDUS_PRODUCT_ID and SOVENDUS_API_KEY are missing, and "
+		   "IMS_CLIENT_ID and IMS_CLIENT_SECRET too");
+	bc_err_hint(
+		&problem,
+		"set the first two, as Sovendus gave them to you, for the hand-back; the others, "
+		"with API_ENDPOINT, for Commerce; in the environment, in .env or in "
+		"backchannel.conf");
 	return add_error(report, "", &problem, err);
 }
 
@@ -142,6 +145,44 @@ static int check_product(const struct bc_settings_product *p, struct bc_settings
 	return add_error(report, "", &problem, err);
 }
 
+/* What a Commerce client needs, if any of it is there. */
+static int check_commerce(const struct bc_settings *s, struct bc_settings_report *report,
+			  struct bc_err *err)
+{
+	const struct {
+		const char *name, *hint;
+		bool set;
+	} needed[] = {
+		{ "IMS_CLIENT_ID", "it stands in the Developer Console, beside the credential",
+		  s->oauth_client_id },
+		{ "IMS_CLIENT_SECRET",
+		  "set it or IMS_CLIENT_SECRET_FILE; it stands in the Developer Console, beside "
+		  "the "
+		  "credential",
+		  s->oauth_client_secret },
+		{ "API_ENDPOINT",
+		  "it is the REST base of your Commerce, as a Cloud Service "
+		  "https://na1.api.commerce.adobe.com/TENANT",
+		  s->commerce_base_url },
+	};
+	const char *set = NULL;
+	int rc = 0;
+
+	for (size_t i = 0; i < BC_COUNT(needed); i++)
+		set = !set && needed[i].set ? needed[i].name : set;
+	for (size_t i = 0; set && !rc && i < BC_COUNT(needed); i++) {
+		struct bc_err problem = { 0 };
+
+		if (needed[i].set)
+			continue;
+		bc_err_set(&problem, BC_EINVAL, "%s is missing, though %s is set", needed[i].name,
+			   set);
+		bc_err_hint(&problem, "%s", needed[i].hint);
+		rc = add_error(report, "", &problem, err);
+	}
+	return rc;
+}
+
 static int check_listener(const struct bc_settings *s, struct bc_settings_report *report,
 			  struct bc_err *err)
 {
@@ -165,10 +206,13 @@ int bc_settings_check_startable(const struct bc_settings *s, struct bc_settings_
 				struct bc_err *err)
 {
 	struct bc_err first = { 0 };
-	int rc = s->product_count ? 0 : refuse_nothing(report, &first);
+	bool commerce = s->oauth_client_id || s->oauth_client_secret || s->commerce_base_url;
+	int rc = s->product_count || commerce ? 0 : refuse_nothing(report, &first);
 
 	for (size_t i = 0; !rc && i < s->product_count; i++)
 		rc = check_product(&s->products[i], report, &first);
+	if (!rc)
+		rc = check_commerce(s, report, &first);
 	if (!rc)
 		rc = check_listener(s, report, &first);
 	if (rc)

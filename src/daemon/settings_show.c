@@ -122,7 +122,7 @@ static int collect(void *ctx, const struct line *line)
 	bc_setting_env_name(line->name, variable);
 	entry = json_pack("{s:s, s:s?, s:s, s:s}", "name", line->name, "value",
 			  line->value.len ? line->value.data : NULL, "source", origin,
-			  "environment", line->row->alias ? line->row->alias : variable);
+			  "environment", line->row->aliases[0] ? line->row->aliases[0] : variable);
 	return entry && json_array_append_new(ctx, entry) == 0 ? 0 : BC_ENOMEM;
 }
 

@@ -77,7 +77,7 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .type = &bc_setting_text,
 	  FIELD(sovendus_product_id),
 	  .max = 128,
-	  .alias = "SOVENDUS_PRODUCT_ID",
+	  .aliases = { "SOVENDUS_PRODUCT_ID" },
 	  .check = bc_setting_check_product_id,
 	  .allowed = "letters, digits, `.`, `_`, `-`",
 	  .help = "Product ID of your campaign, from your Sovendus contact. With the API key it "
@@ -87,13 +87,13 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .type = &bc_setting_secret,
 	  FIELD(sovendus_api_key),
 	  .flags = BC_SETTING_KEY,
-	  .alias = "SOVENDUS_API_KEY",
+	  .aliases = { "SOVENDUS_API_KEY" },
 	  .help = "API key that came with the product ID." },
 	{ .name = "sovendus.base_url",
 	  .type = &bc_setting_text,
 	  FIELD(sovendus_base_url),
 	  .def = "https://press-order-api.sovendus.com/ext",
-	  .alias = "SOVENDUS_BASE_URL",
+	  .aliases = { "SOVENDUS_BASE_URL" },
 	  .check = bc_setting_check_base_url,
 	  .allowed = "an https URL without query or user; http only on loopback",
 	  .help = "Where tokens are handed back; `/PRODUCT/TOKEN/api` is appended." },
@@ -101,7 +101,7 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .type = &bc_setting_list,
 	  FIELD(sovendus_params),
 	  .def = "sovReqToken",
-	  .alias = "SOVENDUS_TOKEN_PARAM",
+	  .aliases = { "SOVENDUS_TOKEN_PARAM" },
 	  .check = bc_setting_check_param,
 	  .allowed = "names of letters, digits, `_`, `.`, `-`, each 1 to 64 long, comma-separated",
 	  .help = "URL parameter of the landing page that carries the click token. Case counts. "
@@ -271,6 +271,156 @@ const struct bc_setting_row bc_setting_rows[] = {
 		  "Longer "
 		  "than `delivery.timeout`." },
 
+	{ .name = "oauth.client_id",
+	  .type = &bc_setting_text,
+	  FIELD(oauth_client_id),
+	  .max = 256,
+	  .aliases = { "IMS_CLIENT_ID", "AIO_COMMERCE_AUTH_IMS_CLIENT_ID" },
+	  .help = "Client ID of the OAuth server-to-server credential, from the Adobe Developer "
+		  "Console. With the secret it switches Commerce on." },
+	{ .name = "oauth.client_secret",
+	  .type = &bc_setting_secret,
+	  FIELD(oauth_client_secret),
+	  .flags = BC_SETTING_KEY,
+	  .aliases = { "IMS_CLIENT_SECRET", "AIO_COMMERCE_AUTH_IMS_CLIENT_SECRETS" },
+	  .help = "Client secret of that credential. A JSON array of two, as Adobe's own tools "
+		  "write it, is this one and the next." },
+	{ .name = "oauth.client_secret_next",
+	  .type = &bc_setting_secret,
+	  FIELD(oauth_client_secret_next),
+	  .flags = BC_SETTING_KEY,
+	  .aliases = { "IMS_CLIENT_SECRET_NEXT" },
+	  .help = "The credential's second secret, for rotation: used as soon as the first is "
+		  "refused." },
+	{ .name = "oauth.org_id",
+	  .type = &bc_setting_text,
+	  FIELD(oauth_org_id),
+	  .max = 256,
+	  .aliases = { "IMS_ORG_ID", "AIO_COMMERCE_AUTH_IMS_ORG_ID" },
+	  .check = bc_setting_check_field_value,
+	  .allowed = "what may stand in a header, such as `0A1B2C@AdobeOrg`",
+	  .help = "Organization ID; sent to Commerce as `x-gw-ims-org-id`." },
+	{ .name = "oauth.base_url",
+	  .type = &bc_setting_text,
+	  FIELD(oauth_base_url),
+	  .def = "https://ims-na1.adobelogin.com",
+	  .aliases = { "IMS_BASE_URL", "AIO_COMMERCE_AUTH_IMS_ENVIRONMENT" },
+	  .check = bc_setting_check_ims,
+	  .allowed = "an https URL without query or user, http only on loopback; or `prod`, "
+		     "`stage`",
+	  .help = "Where access tokens come from; `/ims/token/v3` is appended." },
+	{ .name = "oauth.token_url",
+	  .type = &bc_setting_text,
+	  FIELD(oauth_token_url),
+	  .check = bc_setting_check_base_url,
+	  .allowed = "an https URL without query or user; http only on loopback",
+	  .help = "The whole URL of another OAuth server's token endpoint, in place of "
+		  "`oauth.base_url`." },
+	{ .name = "oauth.scopes",
+	  .type = &bc_setting_text,
+	  FIELD(oauth_scopes),
+	  .max = 4096,
+	  .def = "openid,AdobeID,email,profile,additional_info.roles,"
+		 "additional_info.projectedProductContext,commerce.accs",
+	  .aliases = { "IMS_SCOPES", "AIO_COMMERCE_AUTH_IMS_SCOPES" },
+	  .check = bc_setting_check_scopes,
+	  .allowed = "scopes parted by commas or blanks, or a JSON array of them; `none` sends "
+		     "none",
+	  .help = "What the access token is for. Copy the list of the credential in the Developer "
+		  "Console: a scope that it lacks is refused." },
+	{ .name = "oauth.scope_separator",
+	  .type = &bc_setting_text,
+	  FIELD(oauth_scope_separator),
+	  .def = "comma",
+	  .check = bc_setting_check_separator,
+	  .allowed = "`comma` or `space`",
+	  .help = "How scopes are joined: Adobe takes commas, RFC 6749 says a space." },
+	{ .name = "oauth.auth",
+	  .type = &bc_setting_text,
+	  FIELD(oauth_auth),
+	  .def = "body",
+	  .check = bc_setting_check_auth,
+	  .allowed = "`body` or `basic`",
+	  .help = "Where client ID and secret stand in the token request: in its body, or in an "
+		  "Authorization header." },
+	{ .name = "oauth.timeout",
+	  .type = &bc_setting_ms,
+	  FIELD(oauth_timeout_ms),
+	  .def = "10s",
+	  .min = 10,
+	  .max = 5 * MINUTES,
+	  .help = "Longest time for one token request." },
+	{ .name = "oauth.cache_file",
+	  .type = &bc_setting_text,
+	  FIELD(oauth_cache_file),
+	  .max = 4000,
+	  .def_docs = "off",
+	  .allowed = "a file; made with mode 0600",
+	  .help = "Where the access token is kept for other processes of the same user, so that a "
+		  "hundred runs of `backchannel call` cost one token request. It holds the token "
+		  "in "
+		  "clear." },
+
+	{ .name = "commerce.base_url",
+	  .type = &bc_setting_text,
+	  FIELD(commerce_base_url),
+	  .aliases = { "API_ENDPOINT", "AIO_COMMERCE_API_BASE_URL" },
+	  .check = bc_setting_check_base_url,
+	  .allowed = "an https URL without query or user; http only on loopback",
+	  .help = "Adobe Commerce's REST base. As a Cloud Service it ends in the tenant: "
+		  "`https://na1.api.commerce.adobe.com/TENANT`. `API_ENDPOINT` is read only when "
+		  "an "
+		  "OAuth client is set." },
+	{ .name = "commerce.flavor",
+	  .type = &bc_setting_text,
+	  FIELD(commerce_flavor),
+	  .def = "auto",
+	  .aliases = { "AIO_COMMERCE_API_FLAVOR" },
+	  .check = bc_setting_check_flavor,
+	  .allowed = "`auto`, `saas` or `paas`",
+	  .help = "Which Commerce it is: as a Cloud Service (`saas`) the store view is a header, "
+		  "else (`paas`) a part of the path. `auto` tells by the host." },
+	{ .name = "commerce.proxy",
+	  .type = &bc_setting_text,
+	  FIELD(commerce_proxy),
+	  .check = bc_setting_check_proxy,
+	  .allowed = "`http://host:port`, `https://`, `socks5://` or `socks5h://`, without a user",
+	  .help = "Proxy for requests to Commerce and to the token endpoint. `http_proxy` and its "
+		  "like are not honoured." },
+
+	{ .name = "gateway.wait",
+	  .type = &bc_setting_ms,
+	  FIELD(gateway_wait_ms),
+	  .def = "15s",
+	  .min = 0,
+	  .max = 10 * MINUTES,
+	  .help = "How long a call waits for an access token, or while Commerce asks to be left "
+		  "alone, before it is answered 503 or 429." },
+	{ .name = "gateway.hold",
+	  .type = &bc_setting_bytes,
+	  FIELD(gateway_hold_bytes),
+	  .def = "256KiB",
+	  .min = 0,
+	  .max = 16 * KIB * KIB,
+	  .help = "Largest request body that is kept until the answer is there, so that the call "
+		  "can be repeated after a 401 or a 429. A larger one streams, and is sent once." },
+	{ .name = "gateway.timeout",
+	  .type = &bc_setting_ms,
+	  FIELD(gateway_timeout_ms),
+	  .def = "60s",
+	  .min = 10,
+	  .max = HOURS,
+	  .help = "Longest wait for Commerce's answer, and longest standstill of one that "
+		  "streams." },
+	{ .name = "gateway.allow",
+	  .type = &bc_setting_list,
+	  FIELD(gateway_allow),
+	  .def_docs = "everything",
+	  .check = bc_setting_check_rule,
+	  .allowed = "`METHOD /prefix`, comma-separated; `*` is any method",
+	  .help = "What programs may do through the gateway; all else is answered 403. `GET /V1` "
+		  "alone makes it read-only." },
+
 	{ .name = "alert.url",
 	  .type = &bc_setting_secret,
 	  FIELD(alert_url),
@@ -329,37 +479,3 @@ const struct bc_setting_row bc_product_rows[BC_PRODUCT_ROWS] = {
 					 "is "
 					 "chosen only by name, in a request's `product`." },
 };
-
-const struct bc_setting_group bc_setting_groups[] = {
-	{ "", "The daemon",
-	  "In the file these stand above the first section, or in `[backchannel]`." },
-	{ "sovendus", "Sovendus",
-	  "The pair of product ID and API key switches the hand-back on. More campaigns: see "
-	  "[Products](#products)." },
-	{ "http", "API listener", "Ceilings and deadlines of the HTTP server." },
-	{ "hash", "Keyed hashes",
-	  "Sessions and tokens are indexed and logged only as keyed hashes." },
-	{ "click", "Clicks", "What came with a landing." },
-	{ "order", "Orders", "What the shop reports." },
-	{ "retry", "Retries",
-	  "The wait after failure *n* is drawn between 0 and `retry.base` doubled *n* - 1 times "
-	  "(at "
-	  "most `retry.cap`), is never below a second (or `retry.base`, if that is smaller), and "
-	  "is "
-	  "raised to what the partner's Retry-After asks, up to 2 hours." },
-	{ "delivery", "Requests to the partner", "One attempt is one HTTP request." },
-	{ "lane", "Lanes", "A lane is the queue of one product at one partner." },
-	{ "alert", "Alerts", "What somebody should know though nobody asked." },
-};
-const size_t bc_setting_group_count = BC_COUNT(bc_setting_groups);
-
-const struct bc_setting_variable bc_setting_variables[] = {
-	{ "BACKCHANNEL_CONFIG", "Path of the settings file, when `--config` does not name one." },
-	{ "CREDENTIALS_DIRECTORY",
-	  "Set by systemd (`LoadCredential=`, `SetCredential=`). A file there "
-	  "named like a secret, such as `sovendus.api_key` or "
-	  "`product.LABEL.key`, is its value." },
-	{ "STATE_DIRECTORY", "Set by systemd (`StateDirectory=`); the first path counts." },
-	{ "XDG_STATE_HOME, HOME", "Where the state directory is, when nothing else says so." },
-};
-const size_t bc_setting_variable_count = BC_COUNT(bc_setting_variables);

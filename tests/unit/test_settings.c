@@ -65,6 +65,18 @@ static const char *sample_of(const struct bc_setting_row *row, char text[24])
 		{ "http.hosts", "shop.example,api:8787" },
 		{ "delivery.timeout", "20s" },
 		{ "delivery.proxy", "socks5h://10.0.0.1:1080" },
+		{ "oauth.client_id", "client-1" },
+		{ "oauth.org_id", "0A1B@AdobeOrg" },
+		{ "oauth.base_url", "http://127.0.0.1:7000" },
+		{ "oauth.token_url", "https://login.example/token" },
+		{ "oauth.scopes", "openid" },
+		{ "oauth.scope_separator", "space" },
+		{ "oauth.auth", "basic" },
+		{ "oauth.cache_file", "/srv/token" },
+		{ "commerce.base_url", "http://127.0.0.1:7000/tenant" },
+		{ "commerce.flavor", "paas" },
+		{ "commerce.proxy", "http://10.0.0.1:3128" },
+		{ "gateway.allow", "GET /V1/orders,* /V1/products" },
 		{ "alert.url", "https://chat.example/hook?key=canary" },
 	};
 

@@ -138,7 +138,8 @@ static void every_row_is_fit_to_be_printed(void **state BC_UNUSED)
 		assert_null(strchr(row->help, '|'));
 		assert_true(row->type->bound ? row->max >= row->min && row->def : true);
 		assert_true(!row->check || row->allowed);
-		assert_true(row->alias ? strncmp(row->alias, "SOVENDUS_", 9) == 0 : true);
+		for (const char *const *alias = row->aliases; *alias; alias++)
+			assert_true(strncmp(*alias, "BACKCHANNEL_", 12) != 0);
 	}
 }
 
