@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "core/lanes.h"
+#include "core/tokens.h"
 
 enum {
 	TRIES = 3,
@@ -369,6 +370,17 @@ void bc_alerts_raise(struct bc_alerts *a, const struct bc_alert *alert)
 	enqueue(a, alert);
 	if (a->state == IDLE)
 		bc_timer_start(a->timer, 0);
+}
+
+void bc_alerts_token_changed(void *alerts, const struct bc_token_change *change)
+{
+	bc_alerts_raise(alerts, &(struct bc_alert){ .event = "token.state",
+						    .from = change->from,
+						    .to = change->to,
+						    .reason = change->reason,
+						    .hint = change->hint,
+						    .text = change->text,
+						    .at_ms = change->at_ms });
 }
 
 void bc_alerts_reconfigure(struct bc_alerts *a, struct bc_shop_config *config)

@@ -38,6 +38,9 @@ BC_MUST_CHECK int bc_alerts_create(struct bc_loop *loop, struct bc_shop *shop,
 				   struct bc_alerts **ret_alerts, struct bc_err *err);
 /* NULL alerts is fine. Nothing without a URL, and after stop. */
 void bc_alerts_raise(struct bc_alerts *a, const struct bc_alert *alert);
+/* For the token manager's options: alerts is a struct bc_alerts. */
+struct bc_token_change;
+void bc_alerts_token_changed(void *alerts, const struct bc_token_change *change);
 /* Where to, from now on; without a URL, what waits is dropped. Takes a reference. */
 void bc_alerts_reconfigure(struct bc_alerts *a, struct bc_shop_config *config);
 /* Sends what waits, each once more at most, for at most grace_ms; then done(ctx), never inline. */
