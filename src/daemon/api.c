@@ -30,6 +30,7 @@ static const struct route {
 	{ "POST", "/v1/orders/{order}/cancel", cancel_order, false },
 	{ "POST", "/v1/orders/{order}/retry", retry_order, false },
 	{ "GET", "/v1/summary", get_summary, false },
+	{ "GET", "/v1/token", get_token, false },
 };
 
 /* --- answering ----------------------------------------------------------------------------- */
@@ -237,6 +238,7 @@ int bc_api_create(struct bc_loop *loop, const struct bc_api_options *options,
 	*api = (struct bc_api){ .loop = loop,
 				.shop = options->shop,
 				.delivery = options->delivery,
+				.commerce = options->commerce,
 				.connections = options->connections,
 				.ctx = options->ctx };
 	int result = bc_desk_init(&api->desk, options->shop, loop, err);

@@ -8,6 +8,7 @@
 #define BC_DAEMON_API_H
 
 #include "core/delivery.h"
+#include "core/gateway.h"
 
 struct bc_api;
 
@@ -28,9 +29,17 @@ struct bc_api_request {
 	void *ctx;
 };
 
+/* Commerce, to report on; all borrowed, and all NULL while it is off. */
+struct bc_api_commerce {
+	struct bc_tokens *tokens;
+	struct bc_gateway *gateway;
+	struct bc_upstream *upstream;
+};
+
 struct bc_api_options {
 	struct bc_shop *shop;
-	struct bc_delivery *delivery;	  /* NULL: orders are kept, nothing is handed back here */
+	struct bc_delivery *delivery; /* NULL: orders are kept, nothing is handed back here */
+	struct bc_api_commerce commerce;
 	size_t (*connections)(void *ctx); /* for /metrics; may be NULL */
 	void *ctx;
 };

@@ -38,6 +38,7 @@ struct bc_api {
 	struct bc_loop *loop;	      /* borrowed */
 	struct bc_shop *shop;	      /* borrowed */
 	struct bc_delivery *delivery; /* borrowed, may be NULL */
+	struct bc_api_commerce commerce;
 	size_t (*connections)(void *ctx);
 	void *ctx;
 	struct bc_desk desk;
@@ -108,6 +109,7 @@ route_handler post_order, get_order, retry_order, cancel_order; /* api_orders.c 
 route_handler list_orders, retry_orders;			/* api_select.c */
 route_handler get_lanes, pause_lane, resume_lane, probe_lane;	/* api_lanes.c */
 route_handler get_summary;					/* api_summary.c */
+route_handler get_token;					/* api_token.c */
 route_handler get_health, get_ready, get_metrics;		/* api_system.c, metrics.c */
 
 #endif

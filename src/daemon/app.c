@@ -41,6 +41,7 @@ static int open_api(struct bc_app *app, struct bc_err *err)
 {
 	struct bc_api_options options = { .shop = &app->shop,
 					  .delivery = app->delivery,
+					  .commerce = { app->tokens, app->gateway, &app->upstream },
 					  .connections = connections,
 					  .ctx = app };
 	return bc_api_create(app->loop, &options, &app->api, err);
@@ -54,6 +55,7 @@ static void close_api(struct bc_app *app)
 static int open_listener(struct bc_app *app, struct bc_err *err)
 {
 	struct bc_listener_options options = bc_app_listener_options(app->started);
+	options.gateway = app->gateway;
 	if (app->mode < BC_APP_SERVE)
 		return 0;
 	int result = bc_listener_create(app->loop, app->api, &options, &app->listener, err);
@@ -73,8 +75,12 @@ static void close_listener(struct bc_app *app)
 {
 	if (!app->listener)
 		return;
-	/* A request outlives its connection when that is cut: both must be over. */
-	app->closing_parts = 2;
+	/* A request outlives its connection when that is cut: all must be over. */
+	app->closing_parts = app->gateway ? 3 : 2;
+	if (app->gateway) {
+		bc_tokens_stop(app->tokens);
+		bc_gateway_stop(app->gateway, listener_part_closed, app);
+	}
 	bc_listener_close(app->listener, BC_APP_STOP_GRACE_MS, listener_part_closed, app);
 	bc_api_stop(app->api, listener_part_closed, app);
 	bc_loop_run(app->loop);
@@ -155,11 +161,17 @@ static const struct stage {
 	int (*open)(struct bc_app *app, struct bc_err *err);
 	void (*close)(struct bc_app *app);
 } stages[] = {
-	{ open_config, close_config },	 { bc_app_open_state, bc_app_close_state },
-	{ open_loop, close_loop },	 { bc_app_open_store, bc_app_close_store },
-	{ bc_app_check_key, NULL },	 { bc_app_open_delivery, bc_app_close_delivery },
-	{ open_api, close_api },	 { bc_app_open_thread, bc_app_close_thread },
-	{ open_signals, close_signals }, { open_listener, close_listener },
+	{ open_config, close_config },
+	{ bc_app_open_state, bc_app_close_state },
+	{ open_loop, close_loop },
+	{ bc_app_open_store, bc_app_close_store },
+	{ bc_app_check_key, NULL },
+	{ bc_app_open_delivery, bc_app_close_delivery },
+	{ bc_app_open_gateway, bc_app_close_gateway },
+	{ open_api, close_api },
+	{ bc_app_open_thread, bc_app_close_thread },
+	{ open_signals, close_signals },
+	{ open_listener, close_listener },
 	{ open_notify, close_notify },
 };
 

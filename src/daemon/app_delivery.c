@@ -27,6 +27,8 @@ static int open_parts(struct bc_app *app, struct bc_err *err)
 	if (!result)
 		result = bc_upkeep_create(app->delivery_loop, &app->shop, app->delivery,
 					  &app->upkeep, err);
+	if (!result)
+		result = bc_app_open_tokens(app, err);
 	return result;
 }
 
@@ -46,6 +48,7 @@ void bc_app_close_delivery(struct bc_app *app)
 {
 	if (!app->delivery_loop)
 		return;
+	bc_tokens_destroy(app->tokens);
 	bc_upkeep_destroy(app->upkeep);
 	bc_delivery_destroy(app->delivery);
 	bc_alerts_destroy(app->alerts);

@@ -5,6 +5,7 @@
  *	app.c		the stages of start and end, signals, listener
  *	app_store.c	state directory, lock, hash key, store
  *	app_delivery.c	the delivery loop and its thread, delivery, upkeep, alerts
+ *	app_commerce.c	token manager and gateway
  *	app_config.c	a snapshot of the settings as the shop's rules
  *	app_reload.c	SIGHUP
  *	app_call.c	one API request in process
@@ -15,6 +16,7 @@
 #define BC_DAEMON_APP_IMPL_H
 
 #include "core/alerts.h"
+#include "core/gateway.h"
 #include "core/state.h"
 #include "core/upkeep.h"
 #include "daemon/app.h"
@@ -56,12 +58,15 @@ struct bc_app {
 	struct bc_alerts *alerts;
 	struct bc_delivery *delivery;
 	struct bc_upkeep *upkeep;
+	struct bc_upstream upstream;
+	struct bc_tokens *tokens;   /* the delivery loop's; NULL: Commerce is off */
+	struct bc_gateway *gateway; /* likewise */
 	struct bc_api *api;
 	struct bc_listener *listener;
 	struct bc_notify *notify;
 	struct bc_signal *signals[3];
 	bool closing;
-	unsigned closing_parts; /* listener, API */
+	unsigned closing_parts; /* listener, API, gateway */
 	struct bc_task to_delivery, from_delivery;
 	unsigned parts_running; /* delivery, upkeep; the delivery loop's */
 	struct bc_app_reload reload;
@@ -81,10 +86,20 @@ void bc_app_close_delivery(struct bc_app *app);
 BC_MUST_CHECK int bc_app_open_thread(struct bc_app *app, struct bc_err *err);
 void bc_app_close_thread(struct bc_app *app);
 
+BC_MUST_CHECK int bc_app_open_tokens(struct bc_app *app, struct bc_err *err);
+BC_MUST_CHECK int bc_app_open_gateway(struct bc_app *app, struct bc_err *err);
+void bc_app_close_gateway(struct bc_app *app);
+/* The delivery loop's, the main loop's. */
+BC_MUST_CHECK int bc_app_reload_tokens(struct bc_app *app, const struct bc_settings *s,
+				       struct bc_err *err);
+void bc_app_reload_gateway(struct bc_app *app, const struct bc_settings *s);
+
 /* --- settings -------------------------------------------------------------------------------- */
 
 /* The shop's rules by a snapshot, which they hold. One reference, the caller's; NULL: no memory. */
 BC_MUST_CHECK struct bc_shop_config *bc_app_config_create(struct bc_settings *settings);
+/* Borrowed from the snapshot. */
+struct bc_oauth_config bc_app_oauth_config(const struct bc_settings *s);
 /* What the listener asks by a snapshot, borrowed from it. */
 struct bc_listener_options bc_app_listener_options(const struct bc_settings *settings);
 

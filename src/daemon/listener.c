@@ -15,6 +15,7 @@ struct bc_listener {
 	struct bc_api *api;		   /* borrowed */
 	char *const *hosts;		   /* borrowed */
 	const struct bc_secret *api_token; /* borrowed */
+	struct bc_gateway *gateway;	   /* borrowed, may be NULL */
 	bool is_unix, any_address;
 	char own_host[256]; /* of the listen text */
 	char address[300];
@@ -142,11 +143,22 @@ static bool admit(const struct bc_listener *l, struct bc_http_request *req)
 	return false;
 }
 
+/* Its bodies stream, of whatever type and length. */
+static bool is_gateways(void *ctx, const struct bc_http_request *req)
+{
+	const struct bc_listener *l = ctx;
+	return l->gateway && bc_str_starts(req->path, "/accs/");
+}
+
 static void handle(void *ctx, struct bc_http_request *req)
 {
 	struct bc_listener *l = ctx;
 	if (!admit(l, req))
 		return;
+	if (is_gateways(l, req)) {
+		bc_gateway_handle(l->gateway, req);
+		return;
+	}
 	struct exchange *x = bc_arena_alloc(req->arena, sizeof(*x));
 	if (!x) {
 		refuse(req, BC_PROBLEM_BUSY, "no memory for the request", "try again");
@@ -224,6 +236,7 @@ int bc_listener_create(struct bc_loop *loop, struct bc_api *api,
 	*l = (struct bc_listener){ .api = api,
 				   .hosts = options->hosts,
 				   .api_token = options->api_token,
+				   .gateway = options->gateway,
 				   .error_arena = arena };
 	read_own_host(l, options->listen);
 	struct bc_http_server_options server = {
@@ -233,6 +246,7 @@ int bc_listener_create(struct bc_loop *loop, struct bc_api *api,
 		.connections_max = (uint32_t)options->connections_max,
 		.head_timeout_ms = (uint32_t)options->head_timeout_ms,
 		.handler = handle,
+		.streams = is_gateways,
 		.describe_error = describe_error,
 		.ctx = l,
 	};

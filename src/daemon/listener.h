@@ -18,6 +18,7 @@ struct bc_listener_options {
 	char *const *hosts;		   /* further names, ended by NULL; may be NULL */
 	const struct bc_secret *api_token; /* NULL: none asked */
 	uint64_t connections_max, body_max_bytes, head_timeout_ms;
+	struct bc_gateway *gateway; /* borrowed; NULL: there is no /accs; that of the start stays */
 };
 
 BC_MUST_CHECK int bc_listener_create(struct bc_loop *loop, struct bc_api *api,

@@ -7,22 +7,11 @@
 
 #include "core/alerts.h"
 #include "core/return_rate.h"
-#include "daemon/api_impl.h"
+#include "daemon/metrics_page.h"
 
 enum { METRICS_MAX_BYTES = 1024 * 1024 };
 
-/* What one page is made of. */
-struct page {
-	struct bc_buf out;
-	bool failed;
-	struct call *call;
-	const struct shop_view *view;
-	const struct bc_lane_status *status;
-	size_t status_count;
-};
-
-static void add(struct page *p, const char *fmt, ...) BC_PRINTF(2, 3);
-static void add(struct page *p, const char *fmt, ...)
+void page_add(struct page *p, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
@@ -31,12 +20,12 @@ static void add(struct page *p, const char *fmt, ...)
 	va_end(ap);
 }
 
-static void family(struct page *p, const char *name, const char *type, const char *help)
+void page_family(struct page *p, const char *name, const char *type, const char *help)
 {
-	add(p, "# HELP backchannel_%s %s\n# TYPE backchannel_%s %s\n", name, help, name, type);
+	page_add(p, "# HELP backchannel_%s %s\n# TYPE backchannel_%s %s\n", name, help, name, type);
 }
 
-static unsigned long long load(atomic_uint_fast64_t *counter)
+unsigned long long page_load(atomic_uint_fast64_t *counter)
 {
 	return (unsigned long long)atomic_load_explicit(counter, memory_order_relaxed);
 }
@@ -44,64 +33,68 @@ static unsigned long long load(atomic_uint_fast64_t *counter)
 static void add_intake(struct page *p)
 {
 	struct bc_shop_stats *s = &p->call->api->shop->stats;
-	family(p, "clicks_total", "counter", "Click tokens captured, by kind.");
-	add(p, "backchannel_clicks_total{kind=\"production\"} %llu\n", load(&s->clicks_production));
-	add(p, "backchannel_clicks_total{kind=\"test\"} %llu\n", load(&s->clicks_test));
-	add(p, "backchannel_clicks_total{kind=\"refused\"} %llu\n", load(&s->clicks_refused));
-	family(p, "orders_total", "counter", "Orders reported, by what came of it.");
+	page_family(p, "clicks_total", "counter", "Click tokens captured, by kind.");
+	page_add(p, "backchannel_clicks_total{kind=\"production\"} %llu\n",
+		 page_load(&s->clicks_production));
+	page_add(p, "backchannel_clicks_total{kind=\"test\"} %llu\n", page_load(&s->clicks_test));
+	page_add(p, "backchannel_clicks_total{kind=\"refused\"} %llu\n",
+		 page_load(&s->clicks_refused));
+	page_family(p, "orders_total", "counter", "Orders reported, by what came of it.");
 	for (int i = 0; i < BC_ORDER_RESULTS; i++)
-		add(p, "backchannel_orders_total{result=\"%s\"} %llu\n", bc_order_result_name[i],
-		    load(&s->orders[i]));
-	family(p, "conversions", "gauge", "Orders in the store, by state.");
+		page_add(p, "backchannel_orders_total{result=\"%s\"} %llu\n",
+			 bc_order_result_name[i], page_load(&s->orders[i]));
+	page_family(p, "conversions", "gauge", "Orders in the store, by state.");
 	for (int i = 0; i < BC_ORDER_STATES; i++)
-		add(p, "backchannel_conversions{state=\"%s\"} %llu\n",
-		    bc_order_state_name((enum bc_order_state)i),
-		    (unsigned long long)p->view->counts.orders[i]);
+		page_add(p, "backchannel_conversions{state=\"%s\"} %llu\n",
+			 bc_order_state_name((enum bc_order_state)i),
+			 (unsigned long long)p->view->counts.orders[i]);
 }
 
 static void add_oldest(struct page *p)
 {
 	uint64_t now = bc_wall_ms(p->call->api->shop->clock);
 	char name[BC_LANE_NAME_BYTES];
-	family(p, "pending_oldest_seconds", "gauge",
-	       "Age of the oldest pending conversion, by lane.");
+	page_family(p, "pending_oldest_seconds", "gauge",
+		    "Age of the oldest pending conversion, by lane.");
 	for (uint32_t i = 0; i < p->view->lane_count; i++) {
 		const struct bc_lane_count *c = &p->view->lanes[i];
 		uint64_t age = c->oldest_ms && now > c->oldest_ms ? now - c->oldest_ms : 0;
-		add(p, "backchannel_pending_oldest_seconds{lane=\"%s\"} %.3f\n",
-		    bc_lane_name(c->partner, c->product, name), (double)age / 1000);
+		page_add(p, "backchannel_pending_oldest_seconds{lane=\"%s\"} %.3f\n",
+			 bc_lane_name(c->partner, c->product, name), (double)age / 1000);
 	}
 }
 
 static void add_lanes(struct page *p)
 {
-	family(p, "attempts_total", "counter", "Hand-back requests, by lane and outcome.");
+	page_family(p, "attempts_total", "counter", "Hand-back requests, by lane and outcome.");
 	for (size_t i = 0; i < p->status_count; i++)
 		for (int o = 0; o < BC_OUTCOMES; o++)
-			add(p, "backchannel_attempts_total{lane=\"%s\",outcome=\"%s\"} %llu\n",
-			    p->status[i].name, bc_outcome_name((enum bc_outcome)o),
-			    (unsigned long long)p->status[i].attempts[o]);
-	family(p, "lane_state", "gauge", "1 for the state a lane is in.");
+			page_add(p, "backchannel_attempts_total{lane=\"%s\",outcome=\"%s\"} %llu\n",
+				 p->status[i].name, bc_outcome_name((enum bc_outcome)o),
+				 (unsigned long long)p->status[i].attempts[o]);
+	page_family(p, "lane_state", "gauge", "1 for the state a lane is in.");
 	for (size_t i = 0; i < p->status_count; i++)
 		for (int s = 0; s < BC_LANE_STATES; s++)
-			add(p, "backchannel_lane_state{lane=\"%s\",state=\"%s\"} %d\n",
-			    p->status[i].name, bc_lane_state_name[s], (int)p->status[i].state == s);
+			page_add(p, "backchannel_lane_state{lane=\"%s\",state=\"%s\"} %d\n",
+				 p->status[i].name, bc_lane_state_name[s],
+				 (int)p->status[i].state == s);
 }
 
 static void add_transitions(struct page *p)
 {
 	uint64_t alerts[BC_ALERT_RESULTS];
-	family(p, "lane_transitions_total", "counter", "Times a lane entered a state.");
+	page_family(p, "lane_transitions_total", "counter", "Times a lane entered a state.");
 	for (size_t i = 0; i < p->status_count; i++)
 		for (int s = 0; s < BC_LANE_STATES; s++)
-			add(p, "backchannel_lane_transitions_total{lane=\"%s\",to=\"%s\"} %llu\n",
-			    p->status[i].name, bc_lane_state_name[s],
-			    (unsigned long long)p->status[i].entered[s]);
+			page_add(p,
+				 "backchannel_lane_transitions_total{lane=\"%s\",to=\"%s\"} %llu\n",
+				 p->status[i].name, bc_lane_state_name[s],
+				 (unsigned long long)p->status[i].entered[s]);
 	bc_alerts_counts(p->call->api->shop->alerts, alerts);
-	family(p, "alerts_total", "counter", "Alerts to alert.url, by what came of them.");
+	page_family(p, "alerts_total", "counter", "Alerts to alert.url, by what came of them.");
 	for (int i = 0; i < BC_ALERT_RESULTS; i++)
-		add(p, "backchannel_alerts_total{result=\"%s\"} %llu\n", bc_alert_result_name[i],
-		    (unsigned long long)alerts[i]);
+		page_add(p, "backchannel_alerts_total{result=\"%s\"} %llu\n",
+			 bc_alert_result_name[i], (unsigned long long)alerts[i]);
 }
 
 static bool same(struct bc_str a, struct bc_str b)
@@ -130,15 +123,15 @@ static void add_rate(struct page *p, struct bc_str product, int window)
 		delivered += r->orders[window][BC_ORDER_DELIVERED];
 	}
 	if (orders)
-		add(p, "backchannel_return_rate{product=\"%.*s\",window=\"%s\"} %.6g\n",
-		    (int)product.len, product.ptr, bc_window_name[window],
-		    (double)delivered / (double)orders);
+		page_add(p, "backchannel_return_rate{product=\"%.*s\",window=\"%s\"} %.6g\n",
+			 (int)product.len, product.ptr, bc_window_name[window],
+			 (double)delivered / (double)orders);
 }
 
 static void add_returns(struct page *p)
 {
-	family(p, "return_rate", "gauge",
-	       "Delivered of all conversions reported in the window, 0 to 1.");
+	page_family(p, "return_rate", "gauge",
+		    "Delivered of all conversions reported in the window, 0 to 1.");
 	for (uint32_t i = 0; i < p->view->return_count; i++)
 		for (int w = 0; w < BC_WINDOWS && !stands_above(p->view, i); w++)
 			add_rate(p, p->view->returns[i].product, w);
@@ -148,17 +141,17 @@ static void add_durations(struct page *p)
 {
 	struct bc_shop_stats *s = &p->call->api->shop->stats;
 	unsigned long long sum = 0;
-	family(p, "attempt_duration_seconds", "histogram", "Time a hand-back request took.");
+	page_family(p, "attempt_duration_seconds", "histogram", "Time a hand-back request took.");
 	for (int i = 0; i < BC_DURATION_BUCKETS; i++) {
-		sum += load(&s->duration_bucket[i]);
-		add(p, "backchannel_attempt_duration_seconds_bucket{le=\"%g\"} %llu\n",
-		    bc_duration_bound_ms[i] / 1000.0, sum);
+		sum += page_load(&s->duration_bucket[i]);
+		page_add(p, "backchannel_attempt_duration_seconds_bucket{le=\"%g\"} %llu\n",
+			 bc_duration_bound_ms[i] / 1000.0, sum);
 	}
-	sum += load(&s->duration_bucket[BC_DURATION_BUCKETS]);
-	add(p, "backchannel_attempt_duration_seconds_bucket{le=\"+Inf\"} %llu\n", sum);
-	add(p, "backchannel_attempt_duration_seconds_sum %.3f\n",
-	    (double)load(&s->duration_ms_sum) / 1000);
-	add(p, "backchannel_attempt_duration_seconds_count %llu\n", sum);
+	sum += page_load(&s->duration_bucket[BC_DURATION_BUCKETS]);
+	page_add(p, "backchannel_attempt_duration_seconds_bucket{le=\"+Inf\"} %llu\n", sum);
+	page_add(p, "backchannel_attempt_duration_seconds_sum %.3f\n",
+		 (double)page_load(&s->duration_ms_sum) / 1000);
+	page_add(p, "backchannel_attempt_duration_seconds_count %llu\n", sum);
 }
 
 static void add_histogram(struct page *p, const char *name, const uint32_t *buckets, double unit,
@@ -168,32 +161,33 @@ static void add_histogram(struct page *p, const char *name, const uint32_t *buck
 	for (int i = 0; i < 16; i++) {
 		sum += buckets[i];
 		if (i < 15)
-			add(p, "backchannel_%s_bucket{le=\"%g\"} %llu\n", name,
-			    (double)(1u << i) * unit, sum);
+			page_add(p, "backchannel_%s_bucket{le=\"%g\"} %llu\n", name,
+				 (double)(1u << i) * unit, sum);
 	}
-	add(p, "backchannel_%s_bucket{le=\"+Inf\"} %llu\n", name, sum);
-	add(p, "backchannel_%s_sum %.6f\nbackchannel_%s_count %llu\n", name, total, name, sum);
+	page_add(p, "backchannel_%s_bucket{le=\"+Inf\"} %llu\n", name, sum);
+	page_add(p, "backchannel_%s_sum %.6f\nbackchannel_%s_count %llu\n", name, total, name, sum);
 }
 
 static void add_store(struct page *p)
 {
 	struct bc_store_stats s;
 	bc_store_stats(p->call->api->shop->store, &s);
-	family(p, "store_commit_seconds", "histogram",
-	       "Time a group commit took until it was durable.");
+	page_family(p, "store_commit_seconds", "histogram",
+		    "Time a group commit took until it was durable.");
 	add_histogram(p, "store_commit_seconds", s.commit_us_bucket, 0.0001,
 		      (double)s.commit_us_total / 1e6);
-	family(p, "store_batch_size", "histogram", "Operations in one commit.");
+	page_family(p, "store_batch_size", "histogram", "Operations in one commit.");
 	add_histogram(p, "store_batch_size", s.batch_bucket, 1, (double)s.committed);
-	family(p, "store_writable", "gauge", "1 while the store takes writes.");
-	add(p, "backchannel_store_writable %d\n", s.writable && !s.broken);
+	page_family(p, "store_writable", "gauge", "1 while the store takes writes.");
+	page_add(p, "backchannel_store_writable %d\n", s.writable && !s.broken);
 	if (p->call->api->connections) {
-		family(p, "http_connections", "gauge", "Open connections of the API listener.");
-		add(p, "backchannel_http_connections %zu\n",
-		    p->call->api->connections(p->call->api->ctx));
+		page_family(p, "http_connections", "gauge",
+			    "Open connections of the API listener.");
+		page_add(p, "backchannel_http_connections %zu\n",
+			 p->call->api->connections(p->call->api->ctx));
 	}
-	family(p, "build_info", "gauge", "The version that runs.");
-	add(p, "backchannel_build_info{version=\"%s\"} 1\n", BC_VERSION);
+	page_family(p, "build_info", "gauge", "The version that runs.");
+	page_add(p, "backchannel_build_info{version=\"%s\"} 1\n", BC_VERSION);
 }
 
 static void answer_metrics(struct call *call, const struct shop_view *view)
@@ -208,6 +202,7 @@ static void answer_metrics(struct call *call, const struct shop_view *view)
 	add_lanes(&page);
 	add_transitions(&page);
 	add_durations(&page);
+	page_add_commerce(&page);
 	add_store(&page);
 	if (page.failed)
 		call_problem(call, BC_PROBLEM_BUSY, "no memory for the metrics", "try again");

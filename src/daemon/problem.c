@@ -24,6 +24,12 @@ static const struct row {
 	[BC_PROBLEM_BUSY] = { "urn:backchannel:busy", "Busy", 503 },
 	[BC_PROBLEM_STORE_FAILED] = { "urn:backchannel:store-failed", "The store refused the write",
 				      503 },
+	[BC_PROBLEM_UPSTREAM_TIMEOUT] = { "urn:backchannel:upstream-timeout",
+					  "Commerce did not answer in time", 504 },
+	[BC_PROBLEM_UPSTREAM_UNREACHABLE] = { "urn:backchannel:upstream-unreachable",
+					      "Commerce cannot be reached", 503 },
+	[BC_PROBLEM_CREDENTIAL_REFUSED] = { "urn:backchannel:credential-refused",
+					    "The OAuth credential was refused", 503 },
 	[BC_PROBLEM_INTERNAL] = { "urn:backchannel:internal", "Internal error", 500 },
 };
 

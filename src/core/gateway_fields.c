@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Header fields on their way through (RFC 9110 7.6.1). Passed on in either direction is what
+ * belongs to the message; not what belongs to one connection, which is a list that everybody knows
+ * and what the field Connection names. Framing is each side's own.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/gateway_impl.h"
+
+#define VIA "1.1 backchannel"
+
+enum { OWN_FIELDS = 7 };
+
+/* What no message hands on; from a client, also what is ours to say. */
+static const struct {
+	const char *name;
+	bool ours; /* dropped from a request alone */
+} dropped[] = {
+	{ "connection", false },
+	{ "keep-alive", false },
+	{ "proxy-connection", false },
+	{ "proxy-authenticate", false },
+	{ "proxy-authorization", false },
+	{ "te", false },
+	{ "trailer", false },
+	{ "transfer-encoding", false },
+	{ "upgrade", false },
+	{ "content-length", false },
+	{ "x-request-id", false }, /* the server says it, both ways */
+	{ "host", true },
+	{ "expect", true },
+	{ "authorization", true }, /* that of our API */
+	{ "x-api-key", true },
+	{ "x-gw-ims-org-id", true },
+	/* Frameworks take them for another method or path than the one that was allowed. */
+	{ "x-http-method", true },
+	{ "x-http-method-override", true },
+	{ "x-method-override", true },
+	{ "x-original-url", true },
+	{ "x-rewrite-url", true },
+};
+
+static bool is_dropped(struct bc_str name, bool request)
+{
+	for (size_t i = 0; i < BC_COUNT(dropped); i++)
+		if ((request || !dropped[i].ours) && bc_str_ieq(name, dropped[i].name))
+			return true;
+	return false;
+}
+
+static bool lists(struct bc_str list, struct bc_str name)
+{
+	while (list.ptr) {
+		struct bc_str item = bc_str_trim(bc_str_split(&list, ','));
+		if (item.len == name.len && strncasecmp(item.ptr, name.ptr, name.len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* --- to Commerce ----------------------------------------------------------------------------- */
+
+static bool connection_names(const struct bc_http_request *req, struct bc_str name)
+{
+	for (size_t i = 0; i < req->header_count; i++)
+		if (bc_str_ieq(req->headers[i].name, "connection") &&
+		    lists(req->headers[i].value, name))
+			return true;
+	return false;
+}
+
+struct lines {
+	struct bc_arena *arena;
+	const char **all;
+	size_t count;
+	bool failed;
+};
+
+static void put(struct lines *l, struct bc_str name, const char *value, size_t len)
+{
+	char *line =
+		bc_arena_printf(l->arena, "%.*s: %.*s", (int)name.len, name.ptr, (int)len, value);
+	l->failed |= !line;
+	l->all[l->count++] = line;
+}
+
+static void put_own(struct lines *l, const char *name, const char *value)
+{
+	if (value && value[0])
+		put(l, bc_str_of(name), value, strlen(value));
+}
+
+static bool sends_body(const struct gateway_call *call)
+{
+	return call->body.len || !call->held;
+}
+
+static void put_callers(struct lines *l, const struct gateway_call *call)
+{
+	const struct bc_http_request *req = call->req;
+	for (size_t i = 0; i < req->header_count; i++) {
+		const struct bc_http_header *h = &req->headers[i];
+		bool store = call->target.store[0] && bc_str_ieq(h->name, "store");
+		if (!store && !is_dropped(h->name, true) && !connection_names(req, h->name))
+			put(l, h->name, h->value.ptr ? h->value.ptr : "", h->value.len);
+	}
+}
+
+const char *const *gateway_fields_out(struct gateway_call *call)
+{
+	const struct bc_gateway_config *c = &call->setup->config;
+	struct bc_http_request *req = call->req;
+	struct lines l = { .arena = req->arena };
+	l.all = bc_arena_alloc(req->arena, (req->header_count + OWN_FIELDS + 1) * sizeof(*l.all));
+	char *bearer =
+		bc_arena_printf(req->arena, "Bearer %s", bc_secret_reveal(call->token->secret));
+	if (!l.all || !bearer)
+		return NULL;
+	put_own(&l, "Authorization", bearer);
+	bc_wipe(bearer, strlen(bearer));
+	put_own(&l, "x-api-key", c->client_id);
+	put_own(&l, "x-gw-ims-org-id", c->org_id);
+	put_own(&l, "Store", call->target.store);
+	put_own(&l, "X-Request-Id", call->id);
+	put_own(&l, "Via", VIA);
+	if (sends_body(call) && !bc_http_header(req, "content-type").ptr)
+		put_own(&l, "Content-Type", "application/json");
+	put_callers(&l, call);
+	return l.failed ? NULL : l.all;
+}
+
+void gateway_fields_wipe(const char *const *fields)
+{
+	if (fields && fields[0])
+		bc_wipe((char *)fields[0], strlen(fields[0]));
+}
+
+/* --- to the client --------------------------------------------------------------------------- */
+
+static bool head_connection_names(const struct bc_http_answer_head *head, struct bc_str name)
+{
+	for (size_t i = 0; i < head->field_count; i++)
+		if (bc_str_ieq(head->fields[i].name, "connection") &&
+		    lists(head->fields[i].value, name))
+			return true;
+	return false;
+}
+
+const char *gateway_fields_in(struct gateway_call *call, const struct bc_http_answer_head *head)
+{
+	struct bc_buf text;
+	bc_buf_init(&text, 256 * 1024);
+	int result = bc_buf_adds(&text, "Via: " VIA "\r\n");
+	for (size_t i = 0; i < head->field_count && !result; i++) {
+		const struct bc_http_field *f = &head->fields[i];
+		if (!is_dropped(f->name, false) && !head_connection_names(head, f->name))
+			result = bc_buf_addf(&text, "%.*s: %.*s\r\n", (int)f->name.len, f->name.ptr,
+					     (int)f->value.len, f->value.ptr);
+	}
+	char *copy = result ? NULL : bc_arena_dup(call->req->arena, text.data, text.len);
+	bc_buf_finish(&text);
+	return copy;
+}
+
+const char *gateway_field_value(struct gateway_call *call, const struct bc_http_answer_head *head,
+				const char *name)
+{
+	for (size_t i = 0; i < head->field_count; i++)
+		if (bc_str_ieq(head->fields[i].name, name))
+			return bc_arena_dup(call->req->arena, head->fields[i].value.ptr,
+					    head->fields[i].value.len);
+	return NULL;
+}
