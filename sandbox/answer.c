@@ -27,6 +27,9 @@ static void call_end(struct sandbox_call *call, int status, bool client_left)
 	};
 
 	bc_requests_answered(s->requests, call->number, &result);
+	bc_tally_add(s->tally, call->route ? call->route->method : NULL,
+		     call->route ? call->route->pattern : NULL, status,
+		     status ? NULL : result.fault);
 	bc_timer_destroy(call->timer);
 	call->timer = NULL;
 	*call->link = call->next;
@@ -53,7 +56,16 @@ static void call_close(struct sandbox_call *call, bool reset)
 
 void bc_sandbox_cancel(struct sandbox_call *call)
 {
-	call_close(call, true);
+	if (call->cancel)
+		call->cancel(call);
+	else
+		call_close(call, true);
+}
+
+void bc_sandbox_leave(struct sandbox_call *call, int status, bool whole)
+{
+	call_end(call, whole ? status : 0, bc_http_peer_gone(call->req));
+	answer_free(call);
 }
 
 static void on_timer(void *ctx)
@@ -89,6 +101,11 @@ static void send_whole(struct sandbox_call *call)
 {
 	call_end(call, call->answer.status, bc_http_peer_gone(call->req));
 	bc_sandbox_send_plain(call);
+}
+
+void bc_sandbox_finish(struct sandbox_call *call)
+{
+	send_whole(call);
 }
 
 /* The answer's bytes into call->raw; 0 or an error. Sets where the body begins. */
@@ -223,19 +240,18 @@ static const char *fault_lines(struct sandbox_call *call, const char *location)
 static void bend_status(struct sandbox_call *call)
 {
 	const struct bc_fault_action *f = &call->fault;
-	const char *message = f->message;
+	const char *lines = fault_lines(call, NULL), *own;
 
-	if (!message)
-		message = bc_sovendus_message(f->status);
-	if (!message)
-		message = bc_http_reason(f->status);
-	bc_sandbox_answer_message(call, f->status, message, NULL);
+	call->service->describe(call, f->status, f->message);
+	own = call->answer.extra;
 	if (f->body)
 		bc_sandbox_answer(call, f->status, f->type ? f->type : "application/json",
 				  bc_str_of(f->body));
 	else if (f->type)
 		call->answer.content_type = f->type;
-	call->answer.extra = fault_lines(call, NULL);
+	call->answer.extra = own && lines ? bc_arena_printf(call->req->arena, "%s%s", own, lines)
+			     : lines	  ? lines
+					  : own;
 }
 
 static void bend_redirect(struct sandbox_call *call)
@@ -249,10 +265,10 @@ static void bend_redirect(struct sandbox_call *call)
 
 static void bend_echo(struct sandbox_call *call)
 {
-	if (call->answer.status == 200)
-		bc_sandbox_answer(call, 200, "application/json",
-				  BC_STR("{\"externalProductId\":\"somebody-else\","
-					 "\"sovReqToken\":\"another-token\"}"));
+	const char *echo = call->service->other_echo;
+
+	if (echo && call->answer.status == 200)
+		bc_sandbox_answer(call, 200, "application/json", bc_str_of(echo));
 }
 
 static void bend_empty(struct sandbox_call *call)
@@ -291,16 +307,26 @@ static const struct {
 };
 _Static_assert(BC_COUNT(performers) == BC_FAULT_KINDS, "every fault has its row");
 
+static void do_ordinary(struct sandbox_call *call)
+{
+	const struct sandbox_service *service = call->service;
+
+	if (service->guard && !service->guard(call))
+		return;
+	if (call->route)
+		call->route->handle(call);
+	else
+		service->refuse(call);
+}
+
 void bc_sandbox_perform(struct sandbox_call *call)
 {
 	enum bc_fault_kind kind = call->fault.kind;
 
-	if (performers[kind].ordinary || call->fault.taken) {
-		if (call->route)
-			call->route->handle(call);
-		else
-			bc_sovendus_refuse(call);
-	}
+	if (performers[kind].ordinary || call->fault.taken)
+		do_ordinary(call);
+	if (call->handed_over)
+		return;
 	if (performers[kind].bend)
 		performers[kind].bend(call);
 	performers[kind].send(call);

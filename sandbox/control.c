@@ -3,28 +3,9 @@
  * The sandbox's own routes: what it was asked, and how it is to go wrong. Services bring theirs
  * along in their own files.
  */
-#include <string.h>
-
 #include "sandbox/service.h"
 
 enum { LIST_MAX_BYTES = 512 * 1024 * 1024, HELP_MAX_BYTES = 64 * 1024 };
-
-/* Answers with what the buffer holds, and empties it. */
-static void answer_buf(struct sandbox_call *call, int rc, const char *content_type,
-		       struct bc_buf *b)
-{
-	size_t len = b->len;
-	char *text = rc == 0 ? bc_buf_take(b) : NULL;
-
-	bc_buf_finish(b);
-	if (!text) {
-		bc_sandbox_answer_message(call, 500, "no memory for so long an answer",
-					  "ask for less, with ?since=N or ?path=PREFIX");
-		return;
-	}
-	bc_sandbox_answer(call, 200, content_type, (struct bc_str){ text, len });
-	call->answer.owned = text;
-}
 
 void bc_control_help(struct sandbox_call *call)
 {
@@ -33,7 +14,7 @@ void bc_control_help(struct sandbox_call *call)
 
 	bc_buf_init(&text, HELP_MAX_BYTES);
 	rc = bc_sandbox_help(&text);
-	answer_buf(call, rc, "text/plain; charset=utf-8", &text);
+	bc_sandbox_answer_buf(call, rc, "text/plain; charset=utf-8", &text);
 }
 
 void bc_control_health(struct sandbox_call *call)
@@ -61,13 +42,24 @@ void bc_control_requests(struct sandbox_call *call)
 	}
 	bc_buf_init(&list, LIST_MAX_BYTES);
 	rc = bc_requests_list(call->sandbox->requests, path, since, &list);
-	answer_buf(call, rc, "application/json", &list);
+	bc_sandbox_answer_buf(call, rc, "application/json", &list);
 }
 
 void bc_control_requests_clear(struct sandbox_call *call)
 {
 	bc_requests_clear(call->sandbox->requests);
-	bc_sandbox_answer(call, 204, NULL, BC_STR(""));
+	bc_sandbox_answer_nothing(call);
+}
+
+void bc_control_calls(struct sandbox_call *call)
+{
+	bc_sandbox_answer_json(call, 200, bc_tally_json(call->sandbox->tally));
+}
+
+void bc_control_calls_clear(struct sandbox_call *call)
+{
+	bc_tally_clear(call->sandbox->tally);
+	bc_sandbox_answer_nothing(call);
 }
 
 void bc_control_faults(struct sandbox_call *call)
@@ -139,13 +131,17 @@ void bc_control_faults_clear(struct sandbox_call *call)
 {
 	faults_replace(call, BC_STR(""));
 	if (call->answer.status == 200)
-		bc_sandbox_answer(call, 204, NULL, BC_STR(""));
+		bc_sandbox_answer_nothing(call);
 }
 
 void bc_control_reset(struct sandbox_call *call)
 {
-	bc_requests_clear(call->sandbox->requests);
-	if (bc_sovendus_reset(call->sandbox->sovendus))
+	struct bc_sandbox *s = call->sandbox;
+
+	bc_requests_clear(s->requests);
+	bc_tally_clear(s->tally);
+	bc_commerce_reset(s->commerce);
+	if (bc_sovendus_reset(s->sovendus) && bc_ims_reset(s->ims))
 		bc_control_faults_clear(call);
 	else
 		bc_sandbox_answer_json(call, 500, NULL);

@@ -16,12 +16,17 @@
 
 struct bc_sandbox;
 
-/* Borrowed during create only; the secret is counted. */
+/* Borrowed during create only; secrets are counted. */
 struct bc_sandbox_options {
 	const char *listen;	   /* "127.0.0.1:0"; as bc_http_server_options.listen */
 	const char *faults;	   /* a spec, see sandbox/faults.h; NULL = none */
 	const char *product_id;	   /* SOVENDUS_PRODUCT_ID; NULL or "" = any product */
 	struct bc_secret *api_key; /* SOVENDUS_API_KEY; NULL = any key that is not empty */
+	const char *ims_client_id; /* IMS_CLIENT_ID; NULL or "" = any client */
+	/* IMS_CLIENT_SECRET and _NEXT, which are both good; neither = any secret that is not empty
+	 */
+	struct bc_secret *ims_secret, *ims_secret_next;
+	const char *ims_org_id; /* IMS_ORG_ID; NULL or "" = any organization */
 };
 
 /* 0; BC_EINVAL (listen or faults text), BC_EBUSY (address in use), BC_EIO, BC_ENOMEM. */

@@ -20,25 +20,37 @@ static const struct {
 	{ 422, "Invalid API parameters." },
 };
 
-const char *bc_sovendus_message(int status)
+/* The documented message of a status, else its phrase. */
+static const char *message_of(int status)
 {
 	for (size_t i = 0; i < BC_COUNT(messages); i++)
 		if (messages[i].status == status)
 			return messages[i].text;
-	return NULL;
+	return bc_http_reason(status);
+}
+
+static void describe(struct sandbox_call *call, int status, const char *message)
+{
+	bc_sandbox_answer_message(call, status, message ? message : message_of(status), NULL);
 }
 
 static void refuse(struct sandbox_call *call, int status)
 {
-	bc_sandbox_answer_message(call, status, bc_sovendus_message(status), NULL);
+	describe(call, status, NULL);
 }
 
-void bc_sovendus_refuse(struct sandbox_call *call)
+static void refuse_path(struct sandbox_call *call)
 {
 	refuse(call, call->known_path ? 405 : 404);
 	if (call->known_path)
 		call->answer.extra = "Allow: POST\r\n";
 }
+
+const struct sandbox_service bc_sovendus_service = {
+	.describe = describe,
+	.refuse = refuse_path,
+	.other_echo = "{\"externalProductId\":\"somebody-else\",\"sovReqToken\":\"another-token\"}",
+};
 
 static bool is_alnum(char c)
 {
