@@ -2,12 +2,14 @@
 /*
  * A program that embeds libbackchannel, built against the installed tree only: what its author
  * types must be enough. Walks from a landing URL to the request that hands the click back, from an
- * OAuth credential to the end of its token's life, and from a SKU to its URL at Adobe Commerce.
+ * OAuth credential to the end of its token's life, from a SKU to its URL at Adobe Commerce, and
+ * through the life of a client whom nobody answers.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <backchannel/client.h>
 #include <backchannel/commerce.h>
 #include <backchannel/oauth.h>
 #include <backchannel/partner.h>
@@ -90,6 +92,32 @@ static int token_answer_is_read(void)
 	return right;
 }
 
+/* The port is one where nobody listens. */
+static int walk_client(void)
+{
+	struct bc_client_options options = { 0 };
+	struct bc_client_request request = { 0 };
+	struct bc_client_answer answer = { 0 };
+	struct bc_client *client = NULL;
+	struct bc_err err = { 0 };
+
+	options.run_thread = true;
+	options.commerce_base_url = "http://127.0.0.1:1/tenant";
+	if (bc_client_create(&options, &client, &err))
+		return fail(err.text);
+	request.path = "/V1/orders/1";
+	request.timeout_ms = 100;
+	int result = bc_client_call(client, &request, &answer, &err);
+	bc_client_destroy(client);
+	if (result != BC_EUNREACH)
+		return fail("a client that reaches nobody does not say so");
+	options.run_thread = false;
+	options.commerce_base_url = "http://shop.example/tenant";
+	return bc_client_create(&options, &client, NULL) == BC_EINVAL
+		       ? 0
+		       : fail("a token would be sent in clear");
+}
+
 int main(void)
 {
 	static const char url[] = "https://shop.example/?a=b&sovReqToken=12345-test-123-12345#top";
@@ -112,5 +140,7 @@ int main(void)
 		return fail("the request is not the guide's");
 	if (!token_request_is_the_documented_one())
 		return fail("the token request is not the documented one");
-	return token_answer_is_read() ? walk_commerce() : fail("a token answer was not read");
+	if (!token_answer_is_read())
+		return fail("a token answer was not read");
+	return walk_commerce() || walk_client();
 }
