@@ -24,6 +24,8 @@ const struct bc_command *const bc_commands[] = {
 	&bc_command_retry,
 	&bc_command_cancel,
 	&bc_command_lanes,
+	&bc_command_token,
+	&bc_command_call,
 	&bc_command_validate,
 	&bc_command_recipe,
 	&bc_command_config,

@@ -27,9 +27,13 @@ struct bc_option {
 	const char *name;  /* "session"; given as --session */
 	char letter;	   /* 0 = none */
 	const char *value; /* "DUR"; NULL: a switch (bool) */
-	size_t offset;	   /* of a bool or a const char * in the command's struct */
+	/* Of a bool or a const char * in the command's struct; with many, of a
+	 * const char *[BC_OPTION_MANY + 1], which ends with NULL. */
+	size_t offset;
 	const char *help;
+	bool many; /* may be given more than once */
 };
+enum { BC_OPTION_MANY = 32 };
 
 struct bc_invocation {
 	const struct bc_command *command;

@@ -60,13 +60,30 @@ static const struct bc_option *row_of(const struct bc_command *command, const st
 	return NULL;
 }
 
-static void store(const struct bc_option *row, void *options, const char *value)
+static enum bc_exit store_another(const struct bc_invocation *in, const struct bc_option *row,
+				  const char **list, const char *value)
 {
-	char *field = (char *)options + row->offset;
+	size_t n = 0;
+	while (n < BC_OPTION_MANY && list[n])
+		n++;
+	if (n == BC_OPTION_MANY)
+		return bc_cli_usage(in, "--%s was given more than %d times", row->name,
+				    BC_OPTION_MANY);
+	list[n] = value;
+	return BC_EXIT_DONE;
+}
+
+static enum bc_exit store(const struct bc_invocation *in, const struct bc_option *row,
+			  const char *value)
+{
+	char *field = (char *)in->options + row->offset;
+	if (row->many)
+		return store_another(in, row, (const char **)(void *)field, value);
 	if (row->value)
 		memcpy(field, &value, sizeof(value));
 	else
 		*(bool *)field = true;
+	return BC_EXIT_DONE;
 }
 
 static enum bc_exit check_operands(const struct bc_invocation *in)
@@ -84,13 +101,14 @@ static enum bc_exit parse(struct bc_invocation *in, int argc, char **argv, bool 
 {
 	struct parser p;
 	int got;
+	enum bc_exit result = BC_EXIT_DONE;
 	prepare(&p, in->command);
 	optind = 0;
 	opterr = 0;
-	while ((got = getopt_long(argc, argv, p.letters, p.longs, NULL)) != -1) {
+	while (!result && (got = getopt_long(argc, argv, p.letters, p.longs, NULL)) != -1) {
 		const struct bc_option *row = row_of(in->command, &p, got);
 		if (row)
-			store(row, in->options, optarg);
+			result = store(in, row, optarg);
 		else if (got == HELP_VALUE || got == 'h')
 			*ret_help = true;
 		else if (got == CONFIG_VALUE)
@@ -103,7 +121,7 @@ static enum bc_exit parse(struct bc_invocation *in, int argc, char **argv, bool 
 	}
 	in->argc = argc - optind;
 	in->argv = argv + optind;
-	return BC_EXIT_DONE;
+	return result;
 }
 
 int bc_options_run(const struct bc_command *command, int argc, char **argv)

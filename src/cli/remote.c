@@ -159,9 +159,7 @@ static bool daemon_absent(const struct http_call *c)
 	return c->status == 0 && c->error == BC_EUNREACH;
 }
 
-/* Is the daemon's store the one on this machine? Writing to another one would hide that it is
- * down. */
-static bool is_here(const struct bc_settings *s)
+bool bc_remote_is_here(const struct bc_settings *s)
 {
 	const char *at = strstr(s->url, "://");
 	return !at || bc_settings_listen_is_local(at + 3) || strcmp(at + 3, s->listen) == 0;
@@ -190,7 +188,7 @@ static int request(struct bc_remote *r, const char *method, const char *path, co
 		return result;
 	if (!r->app && c->status)
 		return 0;
-	if (!r->app && (!daemon_absent(c) || !is_here(r->settings)))
+	if (!r->app && (!daemon_absent(c) || !bc_remote_is_here(r->settings)))
 		return no_answer(r, c, err);
 	if (r->use == BC_REMOTE_DAEMON)
 		return no_daemon(r, err);

@@ -44,6 +44,10 @@ enum bc_exit bc_remote_call(const struct bc_invocation *in, const char *method,
 enum bc_exit bc_remote_ask(const struct bc_settings *settings, const char *method, const char *path,
 			   struct bc_reply *ret);
 
+/* Is the daemon that the settings name one of this machine? Where another one does not answer,
+ * doing its work here instead would hide that it is down. */
+bool bc_remote_is_here(const struct bc_settings *settings);
+
 /* Prints a problem answer. Returns REFUSED for 4xx, FAILED for 5xx. */
 enum bc_exit bc_remote_problem(const struct bc_reply *reply);
 /* Prints the answer's JSON, indented on a terminal. */

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: MIT
 """The command line as its contract says: help with an example, exit codes, JSON where data is
 printed, words that say what to do next; and the nginx recipe, run by a real nginx."""
+import contextlib
+import http.server
 import json
 import os
 import pathlib
 import re
 import shutil
 import socket
+import ssl
 import subprocess
+import threading
 import time
 
 import pytest
@@ -17,7 +21,7 @@ from daemon import KEY, PRODUCT, clean_environment, run
 from sandbox_client import wait_for
 
 COMMANDS = ["serve", "demo", "sandbox", "check", "capture", "order", "orders", "explain", "retry",
-            "cancel", "lanes", "validate", "recipe", "config", "version", "help"]
+            "cancel", "lanes", "token", "call", "validate", "recipe", "config", "version", "help"]
 DONE, FAILED, USAGE, REFUSED, UNREACHABLE = range(5)
 
 
@@ -73,7 +77,7 @@ def test_the_manual_page_has_every_command_and_is_well_formed(bare):
     ["explain"], ["explain", "a", "b"], ["capture"], ["validate"], ["recipe"], ["recipe", "iis"],
     ["config", "frobnicate"], ["orders", "x"], ["version", "x"], ["help", "nonsense"],
     ["order", "a", "--wait", "soon"], ["serve", "--json"], ["explain", "x" * 5000],
-    ["serve", "extra"], ["order", "a", "--config"],
+    ["serve", "extra"], ["order", "a", "--config"], ["token", "x"], ["call", "GET"], ["call"],
 ])
 def test_wrong_usage_is_2_and_says_how_it_is_used(bare, arguments):
     got = bare(*arguments)
@@ -309,6 +313,138 @@ def test_check_names_missing_credentials(bare):
     assert got.code == FAILED and "SOVENDUS_PRODUCT_ID" in got.out and "missing" in got.out
     half = bare("check", SOVENDUS_PRODUCT_ID=PRODUCT)
     assert half.code == FAILED and "SOVENDUS_API_KEY" in half.out
+
+
+COMMERCE_HOPS = ["oauth name", "oauth TLS", "oauth token", "commerce name", "commerce TLS", "commerce call"]
+SECRET = "p8e-check-secret-0001"
+
+
+def commerce_settings(partner, **more):
+    partner.control("POST", "/ims", {"client_id": "client-1", "secrets": [SECRET]})
+    return {"IMS_CLIENT_ID": "client-1", "IMS_CLIENT_SECRET": SECRET, "IMS_ORG_ID": "0A1B2C@AdobeOrg",
+            "IMS_BASE_URL": partner.base, "API_ENDPOINT": partner.base + "/tenant-1", **more}
+
+
+@pytest.fixture
+def commerce(daemons, partner):
+    """Runs check with Commerce set and no daemon; more settings by name."""
+    shop = daemons.make(BACKCHANNEL_URL="http://127.0.0.1:9", **commerce_settings(partner))
+
+    def check(**settings):
+        told, listed = shop.cli("check", **settings), shop.cli("check", "--json", **settings)
+        assert told.code == listed.code
+        for got in (told, listed):
+            assert SECRET not in got.out + got.err and "eyJ" not in got.out + got.err
+        return told, {hop["hop"]: hop for hop in listed.json}
+    return check
+
+
+def test_check_walks_to_commerce_only_where_it_is_set(commerce, shop):
+    told, hops = commerce()
+    assert told.code == DONE and told.out.endswith("all is well\n"), told
+    assert [hops[name]["verdict"] for name in COMMERCE_HOPS] == ["ok"] * len(COMMERCE_HOPS)
+    assert "3 store view(s)" in hops["commerce call"]["found"] and hops["partner"]["verdict"] == "ok"
+    assert not set(COMMERCE_HOPS) & set(verdicts(shop.cli("check", "--json")))
+
+
+def test_check_of_commerce_alone_names_no_partner(commerce):
+    told, hops = commerce(SOVENDUS_PRODUCT_ID=None, SOVENDUS_API_KEY=None)
+    assert told.code == DONE and "Commerce (saas)" in hops["settings"]["found"]
+    assert not {"name look-up", "partner"} & set(hops) and set(COMMERCE_HOPS) <= set(hops)
+
+
+def test_check_asks_the_daemon_for_its_token_and_spends_none(daemons, partner):
+    shop = daemons(**commerce_settings(partner))
+    for _ in range(3):
+        hops = {hop["hop"]: hop for hop in shop.cli("check", "--json").json}
+        assert hops["oauth token"]["verdict"] == "ok" and "the daemon's" in hops["oauth token"]["found"]
+        assert hops["commerce call"]["verdict"] == "ok"
+    assert partner.control("GET", "/ims/counts")["requests"] == 1
+
+
+def test_check_tells_a_daemon_that_goes_by_other_settings(daemons, partner):
+    shop = daemons(**commerce_settings(partner, IMS_CLIENT_SECRET="p8e-old-secret-0000"))
+    wait_for(lambda: shop.get("/v1/token").json["state"] == "refused")
+    assert verdicts(shop.cli("check", "--json"))["oauth token"] == "wrong"
+    got = shop.cli("check", IMS_CLIENT_SECRET=SECRET)
+    assert got.code == DONE and re.search(r"warning +oauth token +.*the running daemon has none", got.out), got
+    assert "reload" in got.out
+
+
+@pytest.mark.parametrize("settings,hop,code,words", [
+    ({"IMS_BASE_URL": "https://no-such-host.invalid"}, "oauth name", UNREACHABLE, ["resolv.conf"]),
+    ({"IMS_BASE_URL": "http://127.0.0.1:9"}, "oauth TLS", UNREACHABLE, ["IMS_BASE_URL"]),
+    ({"IMS_CLIENT_SECRET": "p8e-wrong-0001"}, "oauth token", REFUSED,
+     ["invalid client_secret parameter", "IMS_CLIENT_SECRET"]),
+    ({"IMS_CLIENT_ID": "other"}, "oauth token", REFUSED, ["invalid client_id parameter"]),
+    ({"API_ENDPOINT": "https://no-such-host.invalid/t"}, "commerce name", UNREACHABLE, ["resolv.conf"]),
+    ({"API_ENDPOINT": "http://127.0.0.1:9/t"}, "commerce TLS", UNREACHABLE, ["API_ENDPOINT"]),
+])
+def test_check_names_the_wrong_hop_to_commerce(commerce, settings, hop, code, words):
+    told, hops = commerce(**settings)
+    assert told.code == code and hops[hop]["verdict"] == "wrong", told
+    for word in words:
+        assert word in hops[hop]["found"] + hops[hop]["hint"], hops[hop]
+    after = COMMERCE_HOPS[COMMERCE_HOPS.index(hop) + 1:]
+    if hop.startswith("commerce"):
+        assert all(hops[name]["verdict"] == "skipped" for name in after)
+    assert hops["commerce call"]["verdict"] == "skipped" and hops["partner"]["verdict"] == "ok"
+
+
+@pytest.mark.parametrize("fault,code,words", [
+    ("status=401", REFUSED, ["401", "IMS_ORG_ID"]), ("status=403", REFUSED, ["403", "product profile"]),
+    ("status=404", REFUSED, ["404", "commerce.flavor"]), ("html", FAILED, ["not the REST API", "API_ENDPOINT"]),
+    ("redirect=301", REFUSED, ["301", "API_ENDPOINT"]), ("status=500", FAILED, ["500"]),
+    ("close", UNREACHABLE, ["firewall"]), ("status=429", DONE, ["429", "less often"]),
+])
+def test_check_tells_by_the_answer_what_is_wrong_with_the_call(commerce, partner, fault, code, words):
+    partner.set_faults(f"GET /tenant-1/* {fault}")
+    told, hops = commerce()
+    assert told.code == code, told
+    assert hops["commerce call"]["verdict"] == ("warning" if code == DONE else "wrong")
+    for word in words:
+        assert word in hops["commerce call"]["found"] + hops["commerce call"]["hint"]
+
+
+def test_check_tells_a_role_that_lacks_the_resource_from_a_bad_token(commerce, partner):
+    partner.control("POST", "/commerce", {"acl": ["/V1/store*"]})
+    told, hops = commerce()
+    assert told.code == REFUSED and "isn't authorized to access" in hops["commerce call"]["found"]
+    assert "role" in hops["commerce call"]["hint"]
+
+
+def test_check_names_a_certificate_that_is_not_accepted(commerce, tmp_path):
+    with untrusted_tls(tmp_path) as port:
+        told, hops = commerce(API_ENDPOINT=f"https://localhost:{port}/t")
+    assert told.code == UNREACHABLE and hops["commerce TLS"]["verdict"] == "wrong", told
+    assert "certificate" in hops["commerce TLS"]["found"] and "ca-certificates" in hops["commerce TLS"]["hint"]
+
+
+@contextlib.contextmanager
+def untrusted_tls(folder):
+    """The port of a server whose certificate nobody knows."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                    "-nodes", "-subj", "/CN=localhost", "-keyout", folder / "key", "-out", folder / "cert"],
+                   check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert", folder / "key")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
+    server.handle_error = lambda *_: None
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_check_names_half_a_commerce_client(bare, tmp_path):
+    got = bare("check", IMS_CLIENT_ID="client-1", BACKCHANNEL_STATE=str(tmp_path / "state"),
+               BACKCHANNEL_URL="http://127.0.0.1:9")
+    assert got.code == FAILED and "IMS_CLIENT_SECRET" in got.out, got
 
 
 def test_check_advises_30_days_where_it_matters(bare, tmp_path):
