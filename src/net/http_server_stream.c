@@ -163,9 +163,6 @@ static void start(struct bc_http_connection *c, int status, int64_t body_bytes)
 
 	c->answer = (struct bc_http_answer_half){ .begun = true, .left = body_bytes, .out = out };
 	c->answer.bodiless = !bc_http_sends_body(&c->request, status);
-	/* Who is answered before the request is whole is not expected to finish it. */
-	c->close_after =
-		!c->parser.keep_alive || !bc_http_body_skip(c) || (c->server && c->server->closing);
 }
 
 void bc_http_stream_begin(struct bc_http_request *req, int status, const char *extra,
@@ -182,6 +179,8 @@ void bc_http_stream_begin(struct bc_http_request *req, int status, const char *e
 		return;
 	if (c->wait == BC_HTTP_WAIT_NONE)
 		bc_http_wait_for(c, BC_HTTP_WAIT_STREAM);
+	/* Who is answered before the request is whole is not expected to finish it. */
+	c->close_after = !c->parser.keep_alive || !bc_http_body_skip(c) || c->server->closing;
 	set_framing(c, status, body_bytes, framing);
 	size_t len = bc_http_format_head(c, status, framing, NULL, head);
 	parts[0] = uv_buf_init(head, (unsigned int)len);
@@ -225,9 +224,9 @@ size_t bc_http_stream_write(struct bc_http_request *req, const void *bytes, size
 		BC_ASSERT((uint64_t)len <= (uint64_t)a->left);
 		a->left -= (int64_t)len;
 	}
-	if (bc_http_connection_is_lost(c) || len == 0)
-		return bc_http_connection_is_lost(c) ? 0 : waiting(c);
-	size_t wait = write_to_peer(c, bytes, len);
+	if (bc_http_connection_is_lost(c))
+		return 0;
+	size_t wait = len > 0 ? write_to_peer(c, bytes, len) : waiting(c);
 	if (wait > BC_HTTP_STREAM_HIGH_BYTES) {
 		a->drained = drained;
 		a->drained_ctx = ctx;

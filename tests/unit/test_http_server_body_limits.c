@@ -66,6 +66,30 @@ static void no_streamed_message_hides_a_second_one(void **state)
 	assert_int_equal(seen()->whole_ends, 0);
 }
 
+static void do_stream_an_answer(void *ctx)
+{
+	bc_http_stream_begin(s.req, 200, NULL, -1);
+	BC_ASSERT(bc_http_peer_gone(s.req));
+	BC_ASSERT(bc_http_stream_write(s.req, "late", 4, NULL, NULL) == 0);
+	do_end(ctx);
+}
+
+static void an_answer_to_a_refused_body_is_dropped(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	assert_true(put(fd, POST("/s/wait") "Transfer-Encoding: chunked\r\n\r\n"));
+	wait_until(look_request);
+	on_loop(do_read, NULL);
+	assert_true(put(fd, "x\r\n" SMUGGLED));
+	wait_until(look_broken);
+	on_loop(do_stream_an_answer, NULL);
+	expect_refusal(fd, 400);
+	close(fd);
+	wait_until(look_no_connection);
+}
+
 static void trailers_have_the_heads_ceiling(void **state)
 {
 	int fd = dial();
@@ -334,6 +358,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SERVED(no_streamed_message_hides_a_second_one),
+		SERVED(an_answer_to_a_refused_body_is_dropped),
 		SERVED(trailers_have_the_heads_ceiling),
 		SERVED(a_peer_that_resets_breaks_its_body_off),
 		SERVED(a_peer_that_ends_its_side_too_early_is_told_so),
