@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `backchannel demo`: the whole journey of a click, with real processes, on free ports and in a
- * temporary folder. Every step says what was sent and seen and checks it; the first one that does
- * not hold ends the journey, and then the folder stays, with the logs. `--compare` is another
- * journey on the same stage (demo_compare.c).
+ * `backchannel demo`: the whole journey of a click, then a program's calls of Adobe Commerce, with
+ * real processes, on free ports and in a temporary folder. Every step says what was sent and seen
+ * and checks it; the first one that does not hold ends the journey, and then the folder stays, with
+ * the logs. `--compare` is another journey on the same stage (demo_compare.c).
  */
 #include "cli/demo.h"
 
@@ -35,6 +35,11 @@ static const struct demo_step steps[] = {
 	{ "The partner is down", demo_step_partner_down },
 	{ "The daemon is killed between order and delivery", demo_step_killed },
 	{ "Clean-up after success", demo_step_cleanup },
+	{ "A program calls Adobe Commerce, and knows nothing of OAuth", demo_step_commerce },
+	{ "One access token serves every call", demo_step_one_token },
+	{ "Commerce asks for a pause", demo_step_pause },
+	{ "The access token dies before its time", demo_step_dead_token },
+	{ "The client secret is replaced while calls go on", demo_step_rotation },
 };
 
 /* --- the stage ----------------------------------------------------------------------------------
@@ -99,6 +104,7 @@ static int open_stage(struct demo *d, struct bc_err *err)
 	d->sample_partner.name = "sandbox-of-the-sample";
 	d->daemon.name = "daemon";
 	d->other.name = "expiry-daemon";
+	d->commerce.name = "commerce-daemon";
 	d->colour = bc_cli_colour(fileno(d->out));
 	d->arena = bc_arena_create(ARENA_BLOCK, ARENA_MAX);
 	if (!d->arena)
@@ -120,6 +126,7 @@ static void close_stage(struct demo *d, bool keep_folder)
 {
 	demo_kill(&d->daemon);
 	demo_kill(&d->other);
+	demo_kill(&d->commerce);
 	demo_kill(&d->sandbox);
 	demo_kill(&d->sample_partner);
 	demo_answer_finish(&d->answer);
@@ -157,7 +164,7 @@ static enum bc_exit journey(struct demo *d)
 	uint64_t began = bc_elapsed_ms(&bc_clock_system);
 	int held = 0;
 	if (demo_start_sandbox(d, &d->sandbox) && demo_start_daemon(d, &d->daemon, NULL) &&
-	    demo_start_daemon(d, &d->other, short_lived)) {
+	    demo_start_daemon(d, &d->other, short_lived) && demo_start_commerce(d)) {
 		demo_print_opening(d);
 		held = walk(d);
 	}
@@ -199,12 +206,13 @@ static const struct bc_option rows[] = {
 
 const struct bc_command bc_command_demo = {
 	.name = "demo",
-	.summary = "walk the whole journey of a click, with a stand-in for the partner",
+	.summary = "walk both journeys, of a click and of a Commerce call, with stand-ins",
 	.operands = "",
 	.details =
 		"Starts a sandbox and a daemon on free ports with a temporary store, goes "
-		"through the guide's test list, prints what was sent and seen, and kills the "
-		"daemon in the middle. Nothing leaves this machine and nothing stays behind. "
+		"through the hand-back guide's test list, then through the Commerce guide's calls, "
+		"prints what was sent and seen, and kills the daemon in the middle. Nothing leaves "
+		"this machine and nothing stays behind. "
 		"Exit 0 only if every step held; otherwise the logs are kept and named.\n\n"
 		"With --compare a client that does what the guide's sample does goes through the "
 		"same faults as the daemon, and a table tells what each returned, lost and "

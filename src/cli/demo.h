@@ -7,6 +7,7 @@
  *	demo_compare.c   the other journey: the guide's sample beside us (see demo_compare.h)
  *	demo_steps.c     the guide's own test list on a good day
  *	demo_trouble.c   what goes wrong on a bad one
+ *	demo_commerce.c  Adobe Commerce: the guide's calls, and what its sample does not survive
  *	demo_daemon.c    the daemons and the partner: their settings, what they are asked
  *	demo_process.c   processes: started, awaited, ended, never left behind
  *	demo_http.c      one HTTP request, and what is expected of its answer
@@ -41,6 +42,7 @@ enum { DEMO_WAIT_MS = 10 * 1000, DEMO_POLL_MS = 10, DEMO_ADDRESS_BYTES = 64 };
 /* A long-lived process of ours. */
 struct demo_child {
 	const char *name;		  /* "daemon", for people */
+	const char *folder;		  /* where it runs; NULL = the stage's */
 	const char *log;		  /* path of what it prints; grows over its lives */
 	size_t log_start;		  /* where this life's part begins */
 	pid_t pid;			  /* 0 = not running */
@@ -64,6 +66,7 @@ struct demo {
 	struct bc_arena *arena; /* paths and environments */
 	const char *dir;	/* the temporary folder, in arena; NULL = not made yet */
 	struct demo_child sandbox, daemon, other; /* other: the daemon with a short click.ttl */
+	struct demo_child commerce;		  /* the daemon that has the second guide's .env */
 	struct demo_child sample_partner;	  /* a sandbox of its own for the guide's sample */
 	struct demo_answer answer;		  /* to the last request */
 	char *output;				  /* owned; of the last command that was run */
@@ -97,11 +100,22 @@ bool demo_step_wrong_key(struct demo *d);
 bool demo_step_partner_down(struct demo *d);
 bool demo_step_killed(struct demo *d);
 
+/* demo_commerce.c; the last one stops the sandbox. */
+bool demo_step_commerce(struct demo *d);
+bool demo_step_one_token(struct demo *d);
+bool demo_step_pause(struct demo *d);
+bool demo_step_dead_token(struct demo *d);
+bool demo_step_rotation(struct demo *d);
+/* Needs the sandbox. The steps before give its token the age that one has to have to be renewed. */
+bool demo_start_commerce(struct demo *d);
+
 /* demo_daemon.c. Each prints what fails and returns false then. */
 bool demo_start_sandbox(struct demo *d, struct demo_child *sandbox);
 /* settings: for this life, besides or instead of the demo's own; NULL = none. */
 bool demo_start_daemon(struct demo *d, struct demo_child *daemon,
 		       const struct demo_setting *settings);
+/* SIGHUP, and waits until the log says that the settings are in force: a fact. */
+bool demo_reload(struct demo *d, struct demo_child *daemon, const char *what);
 bool demo_capture(struct demo *d, const struct demo_child *daemon, const char *token,
 		  const char *session);
 /* Reports an order that is to become a conversion: 202 at once. name: "session" or "click". */
@@ -123,7 +137,7 @@ bool demo_partner_counts(struct demo *d, const char *token, int asked, int taken
 
 /* demo_process.c */
 /* Starts the program with these words. output: a path to append to. 0 or an error. */
-BC_MUST_CHECK int demo_spawn(struct demo *d, const char *const *words, char *const *environment,
+BC_MUST_CHECK int demo_spawn(const char *folder, const char *const *words, char *const *environment,
 			     const char *output, pid_t *ret_pid, struct bc_err *err);
 /* Has it ended? Then *ret_status is as waitpid gives it, and it is reaped. */
 bool demo_ended(pid_t pid, int *ret_status);

@@ -6,6 +6,7 @@
  */
 #include "cli/demo.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -15,9 +16,10 @@
 
 enum { ENVIRONMENT_MAX = 32 };
 
-#define SANDBOX_READY "sandbox listening on http://"
-#define DAEMON_READY  "daemon.started "
-#define DAEMON_LISTEN " listen="
+#define SANDBOX_READY  "sandbox listening on http://"
+#define DAEMON_READY   "daemon.started "
+#define DAEMON_LISTEN  " listen="
+#define SETTINGS_TAKEN "settings.reloaded "
 
 /* --- environments ------------------------------------------------------------------------------
  */
@@ -57,6 +59,7 @@ static void set_all(struct demo *d, struct environment *e, const char *state)
 		set(d, e, inherited[i], getenv(inherited[i]));
 	for (size_t i = 0; i < BC_COUNT(settings); i++)
 		set(d, e, settings[i][0], settings[i][1]);
+	set(d, e, "BACKCHANNEL_CONFIG", demo_text(d, "%s/backchannel.conf", d->dir));
 	set(d, e, "BACKCHANNEL_STATE", demo_text(d, "%s/%s", d->dir, state));
 	if (d->sandbox.address[0])
 		set(d, e, "SOVENDUS_BASE_URL", demo_text(d, "http://%s/ext", d->sandbox.address));
@@ -67,20 +70,27 @@ static void set_all(struct demo *d, struct environment *e, const char *state)
 /* --- starting ----------------------------------------------------------------------------------
  */
 
+/* A whole line of the log with this mark, from a place on; NULL = none. log: the caller's. */
+static const char *find_line(const struct demo_child *child, size_t from, const char *mark,
+			     struct bc_buf *log)
+{
+	if (!demo_read_file(child->log, log) || log->len <= from)
+		return NULL;
+	const char *at = strstr(log->data + from, mark);
+	return at && strchr(at, '\n') ? at : NULL;
+}
+
 /* Finds the address behind these two marks in a whole line of this life's part of the log. */
 static bool find_address(struct demo_child *child, const char *line_mark, const char *mark)
 {
 	struct bc_buf log;
 	bool found = false;
-	if (demo_read_file(child->log, &log) && log.len > child->log_start) {
-		const char *at = strstr(log.data + child->log_start, line_mark);
-		const char *end = at ? strchr(at, '\n') : NULL;
-		at = end ? strstr(at, mark) : NULL;
-		if (at && at < end) {
-			at += strlen(mark);
-			struct bc_str address = { at, strcspn(at, " \n") };
-			found = bc_str_copy(child->address, sizeof(child->address), address) == 0;
-		}
+	const char *line = find_line(child, child->log_start, line_mark, &log);
+	const char *at = line ? strstr(line, mark) : NULL;
+	if (at && at < strchr(line, '\n')) {
+		at += strlen(mark);
+		struct bc_str address = { at, strcspn(at, " \n") };
+		found = bc_str_copy(child->address, sizeof(child->address), address) == 0;
 	}
 	bc_buf_finish(&log);
 	return found;
@@ -118,7 +128,8 @@ static bool start(struct demo *d, struct demo_child *child, const char *const *w
 	demo_read_file(child->log, &log);
 	child->log_start = log.len;
 	bc_buf_finish(&log);
-	if (demo_spawn(d, words, e->list, child->log, &child->pid, &err))
+	if (demo_spawn(child->folder ? child->folder : d->dir, words, e->list, child->log,
+		       &child->pid, &err))
 		return demo_fail(d, demo_text(d, "the %s starts", child->name), &err);
 	return true;
 }
@@ -140,6 +151,31 @@ bool demo_start_daemon(struct demo *d, struct demo_child *daemon, const struct d
 	for (; more && more->name; more++)
 		set(d, &e, more->name, more->value);
 	return start(d, daemon, words, &e) && await_ready(d, daemon, DAEMON_READY, DAEMON_LISTEN);
+}
+
+static bool log_says(const struct demo_child *child, size_t from, const char *mark)
+{
+	struct bc_buf log;
+	bool says = find_line(child, from, mark, &log) != NULL;
+	bc_buf_finish(&log);
+	return says;
+}
+
+bool demo_reload(struct demo *d, struct demo_child *daemon, const char *what)
+{
+	uint64_t end = bc_elapsed_ms(&bc_clock_system) + DEMO_WAIT_MS;
+	struct bc_buf log;
+	demo_read_file(daemon->log, &log);
+	size_t from = log.len;
+	bc_buf_finish(&log);
+	if (!daemon->pid)
+		return demo_expect(d, false, what, "it has ended before");
+	kill(daemon->pid, SIGHUP);
+	while (!log_says(daemon, from, SETTINGS_TAKEN) && bc_elapsed_ms(&bc_clock_system) < end)
+		if (!demo_sleep(d, DEMO_POLL_MS))
+			return false;
+	return demo_expect(d, log_says(daemon, from, SETTINGS_TAKEN), what,
+			   "no settings.reloaded in its log");
 }
 
 /* --- what steps ask --------------------------------------------------------------------------- */
@@ -194,7 +230,7 @@ static bool run(struct demo *d, const char *const *words, int *ret_status, struc
 	struct demo_child command = { .name = "command" };
 	remove(path);
 	set_all(d, &e, d->daemon.name);
-	if (demo_spawn(d, words, e.list, path, &command.pid, err))
+	if (demo_spawn(d->dir, words, e.list, path, &command.pid, err))
 		return false;
 	if (!demo_wait_end(d, command.pid, ret_status)) {
 		demo_kill(&command);
@@ -235,7 +271,7 @@ bool demo_set_faults(struct demo *d, const char *spec)
 {
 	const char *body = demo_text(d, "{\"faults\":\"%s\"}", spec);
 	if (spec[0])
-		demo_note(d, "the partner is told to misbehave: %s", spec);
+		demo_note(d, "the stand-in is told to misbehave: %s", spec);
 	if (!demo_ask(d, d->sandbox.address, "POST", "/_sandbox/faults", body))
 		return false;
 	return d->answer.status == 200 || demo_expect_status(d, 200, "the sandbox takes the rule");

@@ -89,9 +89,9 @@ const char *demo_text(struct demo *d, const char *fmt, ...)
 void demo_print_opening(const struct demo *d)
 {
 	fprintf(d->out,
-		"The journey of a click, from the landing to the partner and back, on this machine "
-		"alone.\n"
-		"  partner  a stand-in for Sovendus at http://%s\n"
+		"The journey of a click, from the landing to the partner and back, and a program's "
+		"calls of\nAdobe Commerce, on this machine alone.\n"
+		"  partner  a stand-in for Sovendus and for Adobe at http://%s\n"
 		"  daemon   backchannel serve at http://%s\n"
 		"  traces   %s (removed at the end)\n",
 		d->sandbox.address, d->daemon.address, d->dir);
@@ -101,15 +101,19 @@ void demo_print_opening(const struct demo *d)
 void demo_print_next(const struct demo *d)
 {
 	static const char *const lines[][2] = {
-		{ "the stand-in for Sovendus, for yourself", "backchannel sandbox" },
+		{ "the stand-in for Sovendus and for Adobe, for yourself", "backchannel sandbox" },
 		{ "the daemon (in another terminal), pointed at it",
 		  "SOVENDUS_BASE_URL=http://127.0.0.1:8799/ext SOVENDUS_PRODUCT_ID=any-product "
-		  "SOVENDUS_API_KEY=any-key backchannel serve" },
+		  "SOVENDUS_API_KEY=any-key IMS_BASE_URL=http://127.0.0.1:8799 "
+		  "IMS_CLIENT_ID=any-client IMS_CLIENT_SECRET=any-secret "
+		  "API_ENDPOINT=http://127.0.0.1:8799/any-tenant backchannel serve" },
 		{ "a landing, an order, and its story (in a third)",
 		  "backchannel capture 'https://shop.example/?sovReqToken=11111-test-111-11111' "
 		  "--session my-session-4711" },
 		{ NULL, "backchannel order 100045 --session my-session-4711 --wait 5s" },
 		{ NULL, "backchannel explain 100045" },
+		{ "a call of Commerce, with no token in sight",
+		  "curl http://127.0.0.1:8787/accs/V1/products/MUG-BLUE" },
 		{ "capture at the web server, without any code", "backchannel recipe nginx" },
 	};
 	char path[4096];
@@ -143,7 +147,7 @@ static void print_log(const struct demo *d, const struct demo_child *child)
 void demo_print_logs(const struct demo *d)
 {
 	const struct demo_child *children[] = { &d->sandbox, &d->sample_partner, &d->daemon,
-						&d->other };
+						&d->other, &d->commerce };
 	for (size_t i = 0; i < BC_COUNT(children); i++)
 		if (children[i]->log)
 			print_log(d, children[i]);

@@ -48,7 +48,7 @@ BC_NORETURN static void become(const char *program, const char *dir, const char 
 	_exit(EXIT_NO_EXEC);
 }
 
-int demo_spawn(struct demo *d, const char *const *words, char *const *environment,
+int demo_spawn(const char *folder, const char *const *words, char *const *environment,
 	       const char *output, pid_t *ret_pid, struct bc_err *err)
 {
 	const char *argv[WORDS_MAX + 2] = { "backchannel" };
@@ -66,7 +66,7 @@ int demo_spawn(struct demo *d, const char *const *words, char *const *environmen
 		return BC_EIO;
 	}
 	if (pid == 0)
-		become(program, d->dir, output, (char *const *)argv, environment, parent);
+		become(program, folder, output, (char *const *)argv, environment, parent);
 	*ret_pid = pid;
 	return 0;
 }

@@ -16,7 +16,7 @@ import pytest
 from daemon import binary, clean_environment, run
 from sandbox_client import wait_for
 
-STEPS = 9
+STEPS = 14
 MOST_SECONDS = 25
 
 
@@ -97,7 +97,7 @@ def walked(tmp_path_factory):
 def test_every_step_holds(walked):
     _, code, text, _, _ = walked
     assert code == 0, text
-    assert re.findall(r"^(\d)\. ", text, re.M) == [str(n) for n in range(1, STEPS + 1)]
+    assert re.findall(r"^(\d+)\. ", text, re.M) == [str(n) for n in range(1, STEPS + 1)]
     assert "✗" not in text
     closing = text.rstrip().splitlines()[-1]
     assert re.fullmatch(rf"{STEPS} of {STEPS} steps held: \d+ facts checked in [\d.]+ s\.", closing)
@@ -133,6 +133,19 @@ def test_the_request_to_the_partner_is_shown_byte_for_byte(walked, line):
     r"✓ its first attempt stands as unknown",
     r"✓ the partner's books have each of these tokens once, and the test token of step 6",
     r"✓ the token that came with order 100051 is in no file of the store",
+    r"\| IMS_CLIENT_ID=your_client_id\n     \| IMS_CLIENT_SECRET=your_client_secret\n"
+    r"     \| IMS_ORG_ID=your_org_id\n",
+    r'< 400  \{"message":"[^\n]*searchCriteria',
+    r'< 200  \{"sku":"MUG-BLUE"',
+    r"\| GET /your_tenant/V1/products/MUG-BLUE\?\S+ HTTP/1\.1",
+    r"\| Authorization: Bearer eyJ\S{9}\.\.\.\n     \| x-api-key: your_client_id\n"
+    r"     \| x-gw-ims-org-id: your_org_id\n",
+    r"✓ all this while IMS was asked for a token once, at the start",
+    r"< 200  [^\n]*\((?:1\d\d\d|[2-9]\d\d\d) ms\)\n[^\n]*\n   ✓ not before the second was over",
+    r"✓ Commerce was asked twice: 429, then 200",
+    r"✓ Commerce was asked twice: 401, then 200",
+    r"✓ in between IMS was asked for another token, once",
+    r"✓ of all calls meanwhile, none failed",
 ])
 def test_it_shows_what_was_seen(walked, seen):
     assert re.search(seen, walked[2]), walked[2]
@@ -149,7 +162,7 @@ def test_the_commands_it_names_exist(walked, tmp_path):
 
 def test_nothing_stays_behind(walked):
     tmp_path, _, _, children, _ = walked
-    assert len(children) >= 8  # sandbox, two daemons, restarts, commands
+    assert len(children) >= 9  # sandbox, three daemons, restarts, commands
     assert not [child for child in children if still_runs(child)]
     assert not folders(tmp_path)
 
@@ -159,11 +172,13 @@ def test_it_prints_no_colour_into_a_file(walked):
 
 
 def test_settings_of_the_caller_take_no_part(tmp_path):
-    (tmp_path / ".env").write_text("SOVENDUS_API_KEY=somebodys-real-key\n")
+    (tmp_path / ".env").write_text("SOVENDUS_API_KEY=somebodys-real-key\n"
+                                   "IMS_CLIENT_ID=somebodys-client\n")
     (tmp_path / "backchannel.conf").write_text("[click]\nttl = not a duration\n")
     state = tmp_path / "state-of-the-caller"
     with Running(tmp_path, SOVENDUS_BASE_URL="https://press-order-api.invalid/ext",
                  SOVENDUS_API_KEY="somebodys-real-key", BACKCHANNEL_STATE=state,
+                 IMS_CLIENT_SECRET="somebodys-secret", IMS_BASE_URL="https://ims.invalid",
                  BACKCHANNEL_RETRY_BASE="nonsense") as demo:
         assert demo.process.wait(60) == 0, demo.text()
         assert "somebodys-real-key" not in demo.text()
@@ -183,7 +198,7 @@ def test_an_interrupted_demo_ends_what_it_started_and_clears_up(tmp_path, number
     with Running(tmp_path) as demo:
         demo.await_text("2. ")
         children = children_of(demo.process.pid)
-        assert len(children) == 3  # the sandbox and two daemons
+        assert len(children) == 4  # the sandbox and three daemons
         demo.process.send_signal(number)
         assert demo.process.wait(10) == 1
         assert "backchannel: interrupted; what was started is ended" in demo.text()
@@ -209,7 +224,7 @@ def test_a_killed_demo_takes_its_children_along(tmp_path):
     with Running(tmp_path) as demo:
         demo.await_text("2. ")
         children = children_of(demo.process.pid)
-        assert len(children) == 3
+        assert len(children) == 4
         demo.process.kill()
         demo.process.wait()
         wait_for(lambda: not [child for child in children if still_runs(child)], 10, "their end")

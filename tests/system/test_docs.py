@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The tables of the documentation and the source say the same, in both directions: log events,
-metrics, routes, problem types, lane and order states, reasons, settings; and every link leads
-somewhere, every test that is named as a proof exists."""
+metrics, routes, problem types, lane and order states, reasons, settings, what is said of a token or a
+call that was refused; and every link leads somewhere, every test that is named as a proof exists."""
 import pathlib
 import re
 
@@ -89,28 +89,37 @@ def test_every_log_event_has_a_row_with_its_level_and_every_row_is_one():
 
 
 def test_every_metric_has_a_row_with_its_type_and_labels_and_every_row_is_one():
-    text = source("daemon/metrics.c")
-    real = dict(re.findall(r'family\(p, "(\w+)", "(\w+)"', text))
+    text = source("daemon/metrics.c") + source("daemon/metrics_commerce.c")
+    real = dict(re.findall(r'page_family\(p, "(\w+)", "(\w+)"', text))
     rows = table("docs/operation.md", "## Metrics")
     same(first_words(rows), [f"backchannel_{name}" for name in real])
     for name, kind, labels, meaning in rows:
         short = name.strip("`").removeprefix("backchannel_")
         assert kind == real[short] and len(meaning) > 10
         used = set(re.findall(r"(\w+)=", " ".join(
-            re.findall(rf'"backchannel_{short}\{{(.*?)\}}', text))))
+            re.findall(rf'"backchannel_{short}(?:_count)?\{{(.*?)\}}', text))))
         shown = set(re.findall(r"`(\w+)`", re.sub(r":[^:]*?(?=, `\w+`:|$)", "", labels)))
         assert used == shown, f"{name} has the labels {used}"
 
 
-def test_the_metrics_of_a_running_daemon_are_those_of_the_page(shop):
-    printed = set(re.findall(r"^# TYPE (\w+)", shop.get("/metrics").text, re.M))
-    same(first_words(table("docs/operation.md", "## Metrics")), printed)
+def test_the_metrics_of_a_running_daemon_are_those_of_the_page(shop, accs):
+    """Those of Commerce are there only where it is on."""
+    def printed(text):
+        return set(re.findall(r"^# TYPE (\w+)", text, re.M))
+    without, everything = printed(shop.get("/metrics").text), printed(accs.daemon.get("/metrics").text)
+    same(first_words(table("docs/operation.md", "## Metrics")), everything)
+    assert {name for name in everything - without} == {
+        f"backchannel_{name}" for name in
+        re.findall(r'page_family\(p, "(\w+)"', source("daemon/metrics_commerce.c"))}
 
 
 def test_every_route_has_a_row_and_every_row_is_one():
     real = [f"{method} {path}" for method, path in
             re.findall(r'^\t\{ "([A-Z]+)", "(/[^"]*)", \w+', source("daemon/api.c"), re.M)]
     assert len(real) > 5
+    # The gateway takes its calls before the table of routes is looked at.
+    assert 'bc_str_starts(req->path, "/accs/")' in source("daemon/listener.c")
+    real.append("ANY /accs/{path}")
     rows = table("docs/operation.md", "## HTTP API")
     same(first_words(rows), real)
     open_ones = set(re.findall(r'"(/\w+)", \w+, true \}', source("daemon/api.c")))
@@ -129,7 +138,7 @@ def test_every_field_that_the_api_reads_is_named():
 
 
 def test_every_problem_type_has_a_row_with_its_status_and_every_row_is_one():
-    real = dict(re.findall(r'"(urn:backchannel:[\w-]+)", "[^"]+",\s+(\d+) \}',
+    real = dict(re.findall(r'"(urn:backchannel:[\w-]+)",\s+"[^"]+",\s+(\d+) \}',
                            source("daemon/problem.c")))
     rows = table("docs/operation.md", "### Problems")
     same(first_words(rows), real)
@@ -174,6 +183,59 @@ def test_each_of_the_21_traps_has_its_row():
     assert all(row[1] and row[2] for row in rows)
 
 
+def quoted(rows, column):
+    """Every text in backquotes of one column."""
+    return [text for row in rows for text in re.findall(r"`([^`]+)`", row[column])]
+
+
+def c_texts(code):
+    """String literals, those that stand next to each other put together, as C does it."""
+    return ["".join(re.findall(r'"((?:[^"\\]|\\.)*)"', found)) for found in
+            re.findall(r'"(?:[^"\\]|\\.)*"(?:\s+"(?:[^"\\]|\\.)*")*', code)]
+
+
+def oauth_meanings():
+    """What bc_oauth_rules says of each answer but the good one."""
+    rows = re.findall(r"^\t\{ (.+?) \},$", source("protocol/oauth_rules.c"), re.M | re.S)
+    assert len(rows) > 30
+    meanings = set()
+    for row in rows:
+        head, meaning = re.match(r"(.*?(?:NULL|\"), (?:NULL|\"[a-z_]*\"),)\s+(\".*)", row, re.S).groups()
+        if "BC_OAUTH_GRANTED" not in head:
+            meanings.add(c_texts(meaning)[0])
+    return meanings
+
+
+def test_every_refusal_of_a_token_has_a_row_and_every_row_is_one():
+    own = {"no access token came in time", "the access token had run out when it came"}
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src/core").glob("tokens*.c"))
+    assert own <= set(c_texts(code))
+    same(quoted(table("docs/troubleshooting.md", "### No access token"), 0), oauth_meanings() | own)
+
+
+def test_every_meaning_of_an_answer_of_commerce_has_a_row_and_every_row_is_one():
+    code = source("cli/call_advice.c")
+    real = re.findall(r'^\t\{ \d+, \d+, (?:NULL|"[^"]*"),\s+"([^"]+)",', code, re.M)
+    assert len(real) > 8
+    shown = quoted(table("docs/troubleshooting.md", "### What Commerce answered"), 1)
+    assert "200, but no list of store views" in shown
+    assert '": 200, but no list of store views"' in source("cli/check_commerce.c")
+    shown.remove("200, but no list of store views")
+    same(shown, real)
+
+
+def test_every_refusal_of_the_gateway_has_a_row_with_its_status_and_every_row_is_one():
+    code = source("core/gateway.c") + source("core/gateway_call.c")
+    real = set(re.findall(r'BC_GATEWAY_\w+,\s*"([^"]+)"', code))
+    real |= set(re.findall(r': "(there is no access token)"', code))
+    assert len(real) > 4
+    rows = table("docs/troubleshooting.md", "### What the gateway answers itself")
+    assert real == set(quoted(rows, 1)) - {"gateway.timeout", "gateway.wait"}
+    answers = {f"`{name.lower().replace('_', '-')}` {status}" for name, status in re.findall(
+        r"\{ BC_PROBLEM_(\w+), (\d+) \}", source("daemon/app_commerce.c"))}
+    same([row[0] for row in rows], answers)
+
+
 # --- all pages -----------------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")
@@ -196,6 +258,7 @@ def names_of(settings):
     return names, variables | {f"{variable}_FILE" for variable in variables}
 
 
+SCOPES = ("commerce.accs",)
 NO_SETTINGS = re.compile(r"\.(?:md|c|h|py|db|conf|key|svg|pc|txt|so|a)$")
 
 
@@ -204,7 +267,7 @@ def test_every_setting_that_a_page_names_exists(page, settings):
     names, variables = names_of(settings)
     sections = {name.split(".")[0] for name in names if "." in name}
     for word in re.findall(r"`([a-z]+\.[a-z_]+)(?: = [^`]*)?`", prose(page)):
-        if word in log_calls():
+        if word in log_calls() or word in SCOPES:
             continue
         if word.split(".")[0] in sections and not NO_SETTINGS.search(word):
             assert word in names, f"{page}: there is no setting {word}"
@@ -241,18 +304,29 @@ def test_every_page_stands_in_the_index():
             assert f"({path.name})" in index, page
 
 
-def test_every_test_that_is_named_as_a_proof_exists():
+def names_of_tests():
+    """{test: the modules that have it}; C tests are functions without the word."""
     tests = {}
-    for path in (ROOT / "tests" / "system").glob("test_*.py"):
-        for name in re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.M):
+    for path in (ROOT / "tests").rglob("test_*"):
+        pattern = {".py": r"^def (test_\w+)", ".c": r"^static void (\w+)\(void \*\*state\)"}
+        for name in re.findall(pattern.get(path.suffix, "$^"), path.read_text(encoding="utf-8"), re.M):
             tests.setdefault(name, set()).add(path.stem)
-    rows = table("README.md", "## What the guide's sample leaves open")
-    for row in rows:
-        named = re.findall(r"`(test_\w+)`", row[2])
+    return tests
+
+
+@pytest.mark.parametrize("page, heading", [
+    ("README.md", "## What the guide's sample leaves open"),
+    ("docs/commerce.md", "## Beside the guide's sample"),
+    ("docs/commerce.md", "## The guide's best practices"),
+])
+def test_every_test_that_is_named_as_a_proof_exists(page, heading):
+    tests = names_of_tests()
+    for row in table(page, heading):
+        named = re.findall(r"`(\w+)`", row[-1])
         assert named, f"nothing proves {row[0]}"
         for name in named:
             assert name in tests, f"there is no test {name}"
-        for module in re.findall(r"\[(test_\w+)\]", row[2]):
+        for module in re.findall(r"\[(test_\w+)\]", row[-1]):
             assert any(module in tests[name] for name in named)
 
 

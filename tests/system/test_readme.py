@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What the pages show is what happens: each command of README.md, docs/operation.md and
-docs/troubleshooting.md is run, and what a page prints is compared with what was printed (see
+"""What the pages show is what happens: each command of README.md, docs/operation.md,
+docs/troubleshooting.md and docs/commerce.md is run, and what a page prints is compared with what was printed (see
 doc_shell.py for how a page says what differs here)."""
 import http.server
 import json
@@ -15,10 +15,12 @@ import daemon
 from doc_shell import ROOT, Shell, blocks, compare, run_block
 from sandbox_client import wait_for
 
-PAGES = ["README.md", "docs/operation.md", "docs/troubleshooting.md"]
+PAGES = ["README.md", "docs/operation.md", "docs/troubleshooting.md", "docs/commerce.md"]
 
 # Each block that is only shown: its first command, and what makes that reason a true one.
 NOT_RUN = {
+    "bench/tokens --write": lambda block: "bench/tokens" in (
+        ROOT / "tests/system/test_commerce_page.py").read_text(encoding="utf-8"),
     "./check": lambda block: "tests/system" in (ROOT / "check").read_text(encoding="utf-8"),
     "sudo useradd": lambda block: "it makes a user account" in (ROOT / "tests/fresh/run").read_text(
         encoding="utf-8"),
@@ -172,19 +174,28 @@ def test_the_order_snippet_reports_and_never_throws(language, ears, tmp_path):
 TOKEN = re.compile(r"(?<![\w-])(?:[0-9a-z]{5,12}-(?:test|4c5d|457a)-[0-9a-z]{3,4}-[0-9a-z]{5,12}|abcd-[a-z0-9]+)")
 
 
+JWT = re.compile(r"eyJ[\w-]{8}")
+
+
 def test_no_log_has_a_token_or_the_key(walked):
     """All that the pages make happen, refusals and failures included, and not a trace of either:
-    not the first characters of a token, not the last ones of the key."""
+    not the first characters of a token, not the last ones of the key; no client secret and no
+    access token."""
     page, work, _ = walked
     text = "".join(log.read_text(encoding="utf-8") for log in work.glob("backchannel*.log"))
-    assert "conversion.final" in text, f"{page} logged no hand-back"
+    work_done = "gateway.call" if page == "docs/commerce.md" else "conversion.final"
+    assert work_done in text, f"{page} logged nothing of what it is about"
     shown = read(page)
     for token in set(TOKEN.findall(shown)):
         assert token not in text and token[:8] not in text
     keys = re.findall(r"(?:api_key = |SOVENDUS_API_KEY=)(\S+)", shown)
-    assert keys
+    secrets = re.findall(r"IMS_CLIENT_SECRET(?:_NEXT)?=(\w+)|api_token = (\S+)\\n", shown)
+    assert keys or secrets
     for key in keys:
         assert key not in text and key[-4:] not in text
+    for secret in filter(None, (word for pair in secrets for word in pair)):
+        assert secret not in text
+    assert not JWT.search(text), "an access token"
 
 
 # --- the comparing itself ------------------------------------------------------------------------
