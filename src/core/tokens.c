@@ -160,7 +160,8 @@ static bool hopeless(const struct bc_tokens *t, const struct bc_token_wait *wait
 				     "lack a scope or a role");
 		return true;
 	}
-	if (r->next_try_ms <= now_ms || (!r->parked && r->next_try_ms < wait->deadline_ms))
+	if (r->next_try_ms <= now_ms ||
+	    (bc_token_record_is_worth_waiting(r) && r->next_try_ms < wait->deadline_ms))
 		return false;
 	*ret_why = r->last;
 	return true;

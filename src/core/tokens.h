@@ -126,10 +126,10 @@ struct bc_token_wait {
 	const struct bc_clock *clock;
 };
 /* done runs exactly once, on wait->loop, later. Any thread. There is no cancel: each wait ends at
- * its deadline. While no flight can help (refused, or the endpoint is down and a token is not to be
- * had before the back-off ends and the deadline), it ends at once with the reason of the last
- * failure. Wait for another generation only after bc_tokens_refused said true: else it may end at
- * once with BC_EAUTH. */
+ * its deadline. While no flight can help (refused, the endpoint failed three times in a row, or its
+ * next try comes after the deadline), it ends at once with the reason of the last failure. Wait for
+ * another generation only after bc_tokens_refused said true: else it may end at once with BC_EAUTH.
+ */
 void bc_tokens_wait(struct bc_tokens *t, struct bc_token_wait *wait);
 
 /* The API answered 401 to this generation. The current one: a flight is set off, at most one in

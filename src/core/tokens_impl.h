@@ -112,6 +112,13 @@ struct token_flight {
 	bool tried_other;
 };
 
+/* A hiccup is waited for; who is down for longer is not: then callers fail at once. */
+enum { TOKEN_HICCUP_FAILURES = 3 };
+static inline bool bc_token_record_is_worth_waiting(const struct token_record *r)
+{
+	return !r->parked && r->failures < TOKEN_HICCUP_FAILURES;
+}
+
 struct bc_tokens {
 	struct bc_loop *loop;	      /* borrowed */
 	const struct bc_clock *clock; /* borrowed */

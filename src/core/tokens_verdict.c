@@ -89,7 +89,8 @@ static void note(struct token_record *r, struct token_failure *failure, uint64_t
 static void give_up(struct bc_tokens *t, struct token_posts *posts)
 {
 	const struct token_record *r = &t->record;
-	while (t->waiters.root && (r->parked || t->waiters.root->deadline_ms <= r->next_try_ms))
+	bool worth = bc_token_record_is_worth_waiting(r);
+	while (t->waiters.root && (!worth || t->waiters.root->deadline_ms <= r->next_try_ms))
 		bc_token_posts_add(posts, bc_token_waiters_take(&t->waiters), NULL, &r->last);
 }
 

@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -311,11 +312,19 @@ static int open_database(struct sq *e, struct bc_err *err)
 	return result ? result : load_memory(e, err);
 }
 
+/* Its count of memory is nobody's here, and costs a lock for every allocation. */
+static void configure_sqlite(void)
+{
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 int sq_open(const char *path, const struct bc_clock *clock, void **ret_engine, struct bc_err *err)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct sq *e = calloc(1, sizeof(*e));
 	if (!e)
 		return bc_err_nomem(err);
+	pthread_once(&once, configure_sqlite);
 	e->clock = clock;
 	e->scratch = bc_arena_create(SQ_SCRATCH_BYTES, SQ_SCRATCH_MAX);
 	int result = e->scratch ? resolve_path(path, &e->path, err) : bc_err_nomem(err);
