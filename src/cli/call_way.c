@@ -97,6 +97,7 @@ static int open_client(struct call_way *w, struct bc_err *err)
 		.commerce_base_url = s->commerce_base_url,
 		.commerce_flavor = s->commerce_is,
 		.proxy = s->commerce_proxy,
+		.ca_file = s->commerce_ca_file,
 	};
 	return bc_client_create(&options, &w->client, err);
 }

@@ -48,8 +48,8 @@ void check_advise(struct check_hop *h, const char *fmt, ...) BC_PRINTF(2, 3);
 void check_name(struct check_hop *h, const char *url, const char *proxy, const char *setting,
 		const char *proxy_setting);
 /* Can its host be reached, and is its certificate accepted? */
-void check_tls(struct check_hop *h, const char *url, const char *proxy, const char *setting,
-	       const char *proxy_setting);
+void check_tls(struct check_hop *h, const char *url, const char *proxy, const char *ca_file,
+	       const char *setting, const char *proxy_setting);
 
 /* One GET or HEAD of our own, told whole. */
 struct check_answer {
@@ -58,9 +58,10 @@ struct check_answer {
 	uint64_t duration_ms;
 	struct bc_buf body; /* check_answer_finish frees it */
 };
-/* headers: NULL-terminated, or NULL. 0, BC_EINVAL, BC_ENOMEM. */
+/* headers: NULL-terminated, or NULL; ca_file: NULL = the system's. 0, BC_EINVAL, BC_ENOMEM. */
 BC_MUST_CHECK int check_ask(const char *method, const char *url, const char *const *headers,
-			    const char *proxy, struct check_answer *ret, struct bc_err *err);
+			    const char *proxy, const char *ca_file, struct check_answer *ret,
+			    struct bc_err *err);
 void check_answer_finish(struct check_answer *a);
 
 /* --- the ways' hops -------------------------------------------------------------------------- */

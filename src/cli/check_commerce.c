@@ -35,7 +35,8 @@ void check_oauth_name(struct check_walk *w, struct check_hop *h)
 void check_oauth_tls(struct check_walk *w, struct check_hop *h)
 {
 	const struct bc_settings *s = w->settings;
-	check_tls(h, s->oauth_endpoint, s->commerce_proxy, oauth_setting(s), "commerce.proxy");
+	check_tls(h, s->oauth_endpoint, s->commerce_proxy, s->commerce_ca_file, oauth_setting(s),
+		  "commerce.proxy");
 	w->stop[CHECK_OAUTH] |= h->verdict == CHECK_WRONG;
 }
 
@@ -49,7 +50,8 @@ void check_commerce_name(struct check_walk *w, struct check_hop *h)
 void check_commerce_tls(struct check_walk *w, struct check_hop *h)
 {
 	const struct bc_settings *s = w->settings;
-	check_tls(h, s->commerce_base_url, s->commerce_proxy, "API_ENDPOINT", "commerce.proxy");
+	check_tls(h, s->commerce_base_url, s->commerce_proxy, s->commerce_ca_file, "API_ENDPOINT",
+		  "commerce.proxy");
 	w->stop[CHECK_COMMERCE] |= h->verdict == CHECK_WRONG;
 }
 
@@ -221,7 +223,8 @@ static int ask_commerce(const struct check_walk *w, const char *url, struct chec
 	for (size_t i = 0; i < BC_COUNT(lines); i++)
 		headers[i] = lines[i].data;
 	result = result ? bc_err_nomem(err)
-			: check_ask("GET", url, headers, s->commerce_proxy, a, err);
+			: check_ask("GET", url, headers, s->commerce_proxy, s->commerce_ca_file, a,
+				    err);
 	for (size_t i = 0; i < BC_COUNT(lines); i++)
 		bc_buf_finish(&lines[i]);
 	return result;

@@ -99,11 +99,12 @@ static void answered(void *ctx, const struct bc_http_answer *got)
 }
 
 int check_ask(const char *method, const char *url, const char *const *headers, const char *proxy,
-	      struct check_answer *ret, struct bc_err *err)
+	      const char *ca_file, struct check_answer *ret, struct bc_err *err)
 {
 	struct bc_http_client *client = NULL;
 	struct bc_http_client_options options = { .user_agent = "backchannel/" BC_VERSION,
-						  .proxy = proxy };
+						  .proxy = proxy,
+						  .ca_file = ca_file };
 	struct bc_http_exchange exchange = { .method = method,
 					     .url = url,
 					     .headers = headers,
@@ -154,8 +155,8 @@ static void judge_tls(struct check_hop *h, const struct place *p, const struct c
 	}
 }
 
-void check_tls(struct check_hop *h, const char *url, const char *proxy, const char *setting,
-	       const char *proxy_setting)
+void check_tls(struct check_hop *h, const char *url, const char *proxy, const char *ca_file,
+	       const char *setting, const char *proxy_setting)
 {
 	char root[320];
 	struct place p;
@@ -166,7 +167,7 @@ void check_tls(struct check_hop *h, const char *url, const char *proxy, const ch
 		return;
 	}
 	snprintf(root, sizeof(root), "%s://%s:%s/", p.scheme, p.host, p.port);
-	if (check_ask("HEAD", root, NULL, proxy, &a, &err)) {
+	if (check_ask("HEAD", root, NULL, proxy, ca_file, &a, &err)) {
 		check_say(h, CHECK_WRONG, "%s", err.text);
 		check_advise(h, "%s", err.hint);
 	} else {

@@ -49,7 +49,8 @@ static struct bc_oauth_config config_of(const struct bc_settings *s)
 								: BC_OAUTH_AUTH_BODY,
 					 .timeout_ms = s->oauth_timeout_ms,
 					 .cache_file = s->oauth_cache_file,
-					 .proxy = s->commerce_proxy };
+					 .proxy = s->commerce_proxy,
+					 .ca_file = s->commerce_ca_file };
 }
 
 static void keep(struct bc_credential *c, const struct bc_access_token *token)

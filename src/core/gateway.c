@@ -165,6 +165,8 @@ int bc_gateway_create(struct bc_loop *loop, const struct bc_gateway_config *conf
 	int result = setup_create(loop, config, &g->setup, err);
 	if (!result)
 		result = bc_upstream_door_create(loop, options->upstream, &g->door, err);
+	if (!result && gateway_line_open(g))
+		result = bc_err_nomem(err);
 	if (result)
 		bc_gateway_destroy(g);
 	else
@@ -177,6 +179,7 @@ void bc_gateway_destroy(struct bc_gateway *g)
 	if (!g)
 		return;
 	BC_ASSERT(!g->calls);
+	gateway_line_close(g);
 	bc_upstream_door_destroy(g->door);
 	setup_unref(g->setup);
 	free(g);

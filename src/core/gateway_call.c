@@ -2,13 +2,15 @@
 /*
  * One call through the gateway. Its ways from state to state:
  *
- *	HOLD    its body is whole, or too large to be held -> proceed
- *	proceed asleep -> DOOR; no token -> TOKEN; else -> ASK
- *	DOOR    woken -> proceed; the deadline -> 429
- *	TOKEN   there is one -> proceed; the reason why not -> 503
- *	ASK     a 401 or 429 of a held one -> TOKEN or DOOR; nothing left us -> PAUSE; the head of
- *an answer -> ANSWER; none came -> 503 or 504 PAUSE   the time is over -> proceed ANSWER  the
- *answer's end, or its break
+ * - HOLD: its body is whole, or too large to be held: proceed.
+ * - proceed: asleep: DOOR; no token: TOKEN; no place: LINE; else ASK.
+ * - DOOR: woken: proceed; the deadline: 429.
+ * - TOKEN: there is one: proceed; the reason why not: 503.
+ * - LINE: its turn: proceed; the deadline: 503.
+ * - ASK: a 401 or 429 of a held one: TOKEN or DOOR; nothing left us: PAUSE; the head of an answer:
+ *   ANSWER; none came: 503 or 504.
+ * - PAUSE: the time is over: proceed.
+ * - ANSWER: the answer's end, or its break.
  *
  * From each of them the client may leave. What is begun inside curl (the answer's head and data)
  * only notes what is to follow; it follows when the request is over (asked).
@@ -23,8 +25,7 @@
 enum {
 	SLOW_MS = 5000,
 	PAUSE_MS = 100,
-	TROUBLE_WAIT_MS = 1000, /* for a token, while the token endpoint fails */
-	CLIENT_LEFT = 499,	/* in counts and in the log: it was not told */
+	CLIENT_LEFT = 499, /* in counts and in the log: it was not told */
 	ANSWER_KEPT_BYTES = 4096
 };
 
@@ -68,6 +69,7 @@ static void tell(const struct gateway_call *call, uint64_t duration_ms)
 static void over(struct gateway_call *call, int status)
 {
 	uint64_t duration_ms = now_ms(call) - call->began_ms;
+	gateway_line_leave(call);
 	call->req = NULL;
 	call->state = CALL_OVER;
 	call->status = status;
@@ -105,8 +107,6 @@ static void no_memory(struct gateway_call *call)
 
 /* --- waiting --------------------------------------------------------------------------------- */
 
-static void proceed(struct gateway_call *call);
-
 static void token_came(struct bc_token_wait *wait)
 {
 	static const struct {
@@ -126,7 +126,7 @@ static void token_came(struct bc_token_wait *wait)
 		return;
 	}
 	if (!wait->result) {
-		proceed(call);
+		gateway_call_proceed(call);
 		return;
 	}
 	for (size_t i = 0; i < BC_COUNT(refusals); i++)
@@ -136,22 +136,12 @@ static void token_came(struct bc_token_wait *wait)
 	       wait->err.hint);
 }
 
-/* Who calls while the token endpoint fails is told so at once, unless the next try is near: one
- * failure alone is nobody's. */
-static uint64_t token_deadline_ms(const struct gateway_call *call)
-{
-	uint64_t soon_ms = now_ms(call) + TROUBLE_WAIT_MS;
-	struct bc_tokens_view v;
-	bc_tokens_look(call->gateway->options.tokens, &v);
-	return v.failures && soon_ms < call->wait_until_ms ? soon_ms : call->wait_until_ms;
-}
-
 static void wait_for_token(struct gateway_call *call, uint64_t not_generation)
 {
 	call->state = CALL_TOKEN;
 	call->token_waits = true;
 	call->token_wait = (struct bc_token_wait){ .loop = call->gateway->loop,
-						   .deadline_ms = token_deadline_ms(call),
+						   .deadline_ms = call->wait_until_ms,
 						   .not_generation = not_generation,
 						   .done = token_came };
 	bc_tokens_wait(call->gateway->options.tokens, &call->token_wait);
@@ -171,14 +161,20 @@ static void door_opened(struct bc_upstream_wait *wait, bool open)
 {
 	struct gateway_call *call = BC_CONTAINER(wait, struct gateway_call, door_wait);
 	if (open)
-		proceed(call);
+		gateway_call_proceed(call);
 	else
 		throttled(call);
 }
 
+void gateway_call_too_late(struct gateway_call *call)
+{
+	refuse_with(call, BC_GATEWAY_BUSY, "too many calls to Commerce are under way",
+		    "call less at once, or raise gateway.wait", "Retry-After: 1\r\n");
+}
+
 static void pause_over(void *ctx)
 {
-	proceed(ctx);
+	gateway_call_proceed(ctx);
 }
 
 static void pause_call(struct gateway_call *call)
@@ -215,7 +211,7 @@ static bool take_body(void *ctx, struct bc_str bytes)
 	call->body_paused = call->body.len > most;
 	if (call->state == CALL_HOLD && call->body_paused) {
 		call->held = false;
-		proceed(call);
+		gateway_call_proceed(call);
 		return false;
 	}
 	go_on_sending(call);
@@ -230,7 +226,7 @@ static void body_ended(void *ctx, bool whole)
 	if (call->state != CALL_HOLD)
 		go_on_sending(call);
 	else if (whole)
-		proceed(call);
+		gateway_call_proceed(call);
 	else
 		refuse(call, BC_GATEWAY_BAD_REQUEST, "the request's body broke off",
 		       "send it whole");
@@ -407,7 +403,7 @@ static void repeat(struct gateway_call *call)
 		call->refreshed = true;
 		wait_for_token(call, generation);
 	} else {
-		proceed(call);
+		gateway_call_proceed(call);
 	}
 }
 
@@ -416,6 +412,7 @@ static void asked(void *ctx, const struct bc_http_answer *answer)
 {
 	struct gateway_call *call = ctx;
 	call->http = NULL;
+	gateway_line_leave(call);
 	gateway_fields_wipe(call->fields);
 	if (call->state == CALL_ANSWER)
 		end_answer(call, answer);
@@ -469,22 +466,27 @@ static void ask(struct gateway_call *call)
 		read_body(call);
 }
 
-static void proceed(struct gateway_call *call)
+void gateway_call_proceed(struct gateway_call *call)
 {
 	struct bc_gateway *g = call->gateway;
 	call->door_wait = (struct bc_upstream_wait){ .deadline_ms = call->wait_until_ms,
 						     .done = door_opened };
 	call->state = CALL_DOOR;
 	if (!bc_upstream_enter(g->door, &call->door_wait)) {
+		gateway_line_leave(call);
 		drop_token(call); /* it may run out meanwhile */
 		return;
 	}
 	if (!call->token)
 		call->token = bc_tokens_get(g->options.tokens);
-	if (call->token)
-		ask(call);
-	else
+	if (!call->token) {
+		gateway_line_leave(call);
 		wait_for_token(call, 0);
+	} else if (gateway_line_enter(call)) {
+		ask(call);
+	} else {
+		drop_token(call);
+	}
 }
 
 /* --- its beginning --------------------------------------------------------------------------- */
@@ -546,7 +548,7 @@ void gateway_call_begin(struct bc_gateway *g, struct bc_http_request *req,
 	call->body_whole = announced == 0;
 	call->held = announced <= (int64_t)call->setup->config.hold_bytes;
 	if (call->body_whole || !call->held) {
-		proceed(call);
+		gateway_call_proceed(call);
 		return;
 	}
 	call->state = CALL_HOLD;
@@ -563,6 +565,7 @@ void gateway_call_stop(struct gateway_call *call)
 		bc_timer_stop(call->timer);
 		break;
 	case CALL_HOLD:
+	case CALL_LINE:
 	case CALL_TOKEN:
 		break;
 	case CALL_ASK:

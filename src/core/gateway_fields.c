@@ -78,18 +78,27 @@ struct lines {
 	bool failed;
 };
 
-static void put(struct lines *l, struct bc_str name, const char *value, size_t len)
+/* Copied, not printed: a token has a thousand letters, and printf was measured to take 4 us of a
+ * call for them. */
+static void put(struct lines *l, struct bc_str name, const char *between, struct bc_str value)
 {
-	char *line =
-		bc_arena_printf(l->arena, "%.*s: %.*s", (int)name.len, name.ptr, (int)len, value);
+	size_t middle = strlen(between);
+	char *line = bc_arena_alloc(l->arena, name.len + middle + value.len + 1);
 	l->failed |= !line;
 	l->all[l->count++] = line;
+	if (!line)
+		return;
+	memcpy(line, name.ptr, name.len);
+	memcpy(line + name.len, between, middle);
+	if (value.len)
+		memcpy(line + name.len + middle, value.ptr, value.len);
+	line[name.len + middle + value.len] = '\0';
 }
 
 static void put_own(struct lines *l, const char *name, const char *value)
 {
 	if (value && value[0])
-		put(l, bc_str_of(name), value, strlen(value));
+		put(l, bc_str_of(name), ": ", bc_str_of(value));
 }
 
 static bool sends_body(const struct gateway_call *call)
@@ -104,7 +113,7 @@ static void put_callers(struct lines *l, const struct gateway_call *call)
 		const struct bc_http_header *h = &req->headers[i];
 		bool store = call->target.store[0] && bc_str_ieq(h->name, "store");
 		if (!store && !is_dropped(h->name, true) && !connection_names(req, h->name))
-			put(l, h->name, h->value.ptr ? h->value.ptr : "", h->value.len);
+			put(l, h->name, ": ", h->value);
 	}
 }
 
@@ -114,12 +123,10 @@ const char *const *gateway_fields_out(struct gateway_call *call)
 	struct bc_http_request *req = call->req;
 	struct lines l = { .arena = req->arena };
 	l.all = bc_arena_alloc(req->arena, (req->header_count + OWN_FIELDS + 1) * sizeof(*l.all));
-	char *bearer =
-		bc_arena_printf(req->arena, "Bearer %s", bc_secret_reveal(call->token->secret));
-	if (!l.all || !bearer)
+	if (!l.all)
 		return NULL;
-	put_own(&l, "Authorization", bearer);
-	bc_wipe(bearer, strlen(bearer));
+	put(&l, bc_str_of("Authorization"), ": Bearer ",
+	    bc_str_of(bc_secret_reveal(call->token->secret)));
 	put_own(&l, "x-api-key", c->client_id);
 	put_own(&l, "x-gw-ims-org-id", c->org_id);
 	put_own(&l, "Store", call->target.store);
@@ -128,7 +135,10 @@ const char *const *gateway_fields_out(struct gateway_call *call)
 	if (sends_body(call) && !bc_http_header(req, "content-type").ptr)
 		put_own(&l, "Content-Type", "application/json");
 	put_callers(&l, call);
-	return l.failed ? NULL : l.all;
+	if (!l.failed)
+		return l.all;
+	gateway_fields_wipe(l.all);
+	return NULL;
 }
 
 void gateway_fields_wipe(const char *const *fields)
@@ -148,6 +158,14 @@ static bool head_connection_names(const struct bc_http_answer_head *head, struct
 	return false;
 }
 
+static int add_field(struct bc_buf *text, const struct bc_http_field *f)
+{
+	if (bc_buf_add(text, f->name.ptr, f->name.len) || bc_buf_adds(text, ": ") ||
+	    bc_buf_add(text, f->value.ptr, f->value.len))
+		return BC_ENOMEM;
+	return bc_buf_adds(text, "\r\n");
+}
+
 const char *gateway_fields_in(struct gateway_call *call, const struct bc_http_answer_head *head)
 {
 	struct bc_buf text;
@@ -156,8 +174,7 @@ const char *gateway_fields_in(struct gateway_call *call, const struct bc_http_an
 	for (size_t i = 0; i < head->field_count && !result; i++) {
 		const struct bc_http_field *f = &head->fields[i];
 		if (!is_dropped(f->name, false) && !head_connection_names(head, f->name))
-			result = bc_buf_addf(&text, "%.*s: %.*s\r\n", (int)f->name.len, f->name.ptr,
-					     (int)f->value.len, f->value.ptr);
+			result = add_field(&text, f);
 	}
 	char *copy = result ? NULL : bc_arena_dup(call->req->arena, text.data, text.len);
 	bc_buf_finish(&text);

@@ -4,6 +4,7 @@
  *
  *	gateway.c		life, configuration, what is let in
  *	gateway_call.c		one call: its states, its request, its answer
+ *	gateway_line.c		how many are under way at once, and who waits for that
  *	gateway_fields.c	header fields on their way, in either direction
  *	gateway_counts.c	what is measured
  *
@@ -18,7 +19,8 @@
 #include "core/gateway.h"
 #include "net/http_client.h"
 
-enum { ATTEMPTS_MAX = 5, PIPE_MAX_BYTES = 64 * 1024 };
+/* More requests under way would not make Commerce faster, and each costs a connection. */
+enum { ATTEMPTS_MAX = 5, PIPE_MAX_BYTES = 64 * 1024, ASKING_MAX = 256 };
 
 /* A configuration with the client that works by it. Counted: a reload makes another one. */
 struct setup {
@@ -34,6 +36,11 @@ struct bc_gateway {
 	struct setup *setup; /* a reference: the one for new calls */
 	struct bc_upstream_door *door;
 	struct gateway_call *calls;
+	unsigned asking;		   /* calls that have a place */
+	struct gateway_call *first, *last; /* who waits for one, in the order they came */
+	struct bc_timer *line_timer;	   /* owned; the next who has waited for too long */
+	struct bc_task line_task;	   /* a place is free */
+	bool line_posted;
 	bool stopping;
 	void (*stopped)(void *ctx);
 	void *stopped_ctx;
@@ -47,6 +54,7 @@ struct bc_gateway {
 enum call_state {
 	CALL_HOLD,   /* its body is read */
 	CALL_DOOR,   /* Commerce asked to be left alone */
+	CALL_LINE,   /* so many are under way that it has to wait for its place */
 	CALL_TOKEN,  /* there is no token that may be sent */
 	CALL_PAUSE,  /* before it is sent once more */
 	CALL_ASK,    /* the request is under way */
@@ -85,6 +93,8 @@ struct gateway_call {
 	enum bc_commerce_step step; /* what follows then */
 	int status;		    /* that the client got */
 
+	bool placed;			     /* it is one of gateway->asking */
+	struct gateway_call *ahead, *behind; /* in CALL_LINE */
 	bool token_waits;
 	struct bc_token_wait token_wait;
 	struct bc_upstream_wait door_wait;
@@ -100,6 +110,19 @@ void gateway_call_begin(struct bc_gateway *g, struct bc_http_request *req,
 			struct bc_commerce_target *target);
 /* Ends it, if it only waits: the daemon stops. */
 void gateway_call_stop(struct gateway_call *call);
+
+/* Goes on with a call whose turn it is. */
+void gateway_call_proceed(struct gateway_call *call);
+/* It has waited in line for too long. */
+void gateway_call_too_late(struct gateway_call *call);
+
+/* gateway_line.c */
+BC_MUST_CHECK int gateway_line_open(struct bc_gateway *g); /* 0 or BC_ENOMEM */
+void gateway_line_close(struct bc_gateway *g);
+/* True: it has a place now. False: it stands in line, in CALL_LINE. */
+bool gateway_line_enter(struct gateway_call *call);
+/* Gives its place back, or leaves the line; whoever has neither does nothing. */
+void gateway_line_leave(struct gateway_call *call);
 
 /* gateway_fields.c. In the request's arena; NULL without memory. */
 /* The fields to ask with, ended by NULL. The token stands among them: the lines are wiped by

@@ -26,7 +26,8 @@ struct bc_oauth_config bc_app_oauth_config(const struct bc_settings *s)
 								: BC_OAUTH_AUTH_BODY,
 					 .timeout_ms = s->oauth_timeout_ms,
 					 .cache_file = s->oauth_cache_file,
-					 .proxy = s->commerce_proxy };
+					 .proxy = s->commerce_proxy,
+					 .ca_file = s->commerce_ca_file };
 }
 
 /* The gateway's configuration and what it points to. */
@@ -57,6 +58,7 @@ static void read_gateway(struct gateway_config *g, const struct bc_settings *s)
 						  .client_id = s->oauth_client_id,
 						  .org_id = s->oauth_org_id,
 						  .proxy = s->commerce_proxy,
+						  .ca_file = s->commerce_ca_file,
 						  .wait_ms = s->gateway_wait_ms,
 						  .timeout_ms = s->gateway_timeout_ms,
 						  .connect_timeout_ms = CONNECT_TIMEOUT_MS,

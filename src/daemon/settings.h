@@ -97,7 +97,7 @@ struct bc_settings {
 
 	char *commerce_base_url;	     /* no trailing slash */
 	enum bc_commerce_flavor commerce_is; /* never AUTO */
-	char *commerce_proxy;
+	char *commerce_proxy, *commerce_ca_file;
 	uint64_t gateway_wait_ms, gateway_hold_bytes, gateway_timeout_ms;
 	char **gateway_allow; /* "METHOD /prefix", ended by NULL; NULL: everything */
 

@@ -387,6 +387,14 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .allowed = "`http://host:port`, `https://`, `socks5://` or `socks5h://`, without a user",
 	  .help = "Proxy for requests to Commerce and to the token endpoint. `http_proxy` and its "
 		  "like are not honoured." },
+	{ .name = "commerce.ca_file",
+	  .type = &bc_setting_text,
+	  FIELD(commerce_ca_file),
+	  .max = 4000,
+	  .def_docs = "the system's",
+	  .allowed = "a file of certificates in PEM",
+	  .help = "Whose certificates are trusted of Commerce and of the token endpoint, instead "
+		  "of the system's list: for a shop of one's own behind a private authority." },
 
 	{ .name = "gateway.wait",
 	  .type = &bc_setting_ms,

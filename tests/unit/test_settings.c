@@ -76,6 +76,7 @@ static const char *sample_of(const struct bc_setting_row *row, char text[24])
 		{ "commerce.base_url", "http://127.0.0.1:7000/tenant" },
 		{ "commerce.flavor", "paas" },
 		{ "commerce.proxy", "http://10.0.0.1:3128" },
+		{ "commerce.ca_file", "/etc/ssl/shop.pem" },
 		{ "gateway.allow", "GET /V1/orders,* /V1/products" },
 		{ "alert.url", "https://chat.example/hook?key=canary" },
 	};
