@@ -7,6 +7,9 @@ daemons  makes daemons in a folder of the test's own; what still runs at its end
          to stop cleanly
 shop     one daemon for a whole file, for tests that need no settings of their own; they use order
          ids, sessions and tokens of their own (see unique)
+accs     one daemon for a whole file in front of a scripted Commerce, whose script is as new for each
+         test
+gateways makes such daemons, each with a Commerce and a token endpoint of its own
 """
 import itertools
 import os
@@ -19,6 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 os.environ.setdefault("BACKCHANNEL_BIN", str(ROOT / "build" / "gcc" / "backchannel"))
 
 from daemon import KEY, PRODUCT, Daemon  # noqa: E402  (needs BACKCHANNEL_BIN)
+from gateway import Gateway  # noqa: E402
 from sandbox_client import Sandbox  # noqa: E402
 
 
@@ -86,6 +90,50 @@ def shop(shop_process, partner):
     if not shop_process.running:  # the others in the file are not to fail with this one
         code = shop_process.process.returncode
         shop_process.start()
+        pytest.fail(f"the daemon ended with {code}")
+
+
+class _Gateways:
+    def __init__(self, folder):
+        self.folder, self.made = folder, []
+
+    def make(self, **settings):
+        """One whose daemon is not started yet."""
+        made = Gateway(self.folder / f"gateway{len(self.made)}", **settings)
+        self.made.append(made)
+        return made
+
+    def __call__(self, **settings):
+        return self.make(**settings).start()
+
+    def stop_all(self):
+        for gateway in self.made:
+            gateway.stop()
+
+
+@pytest.fixture
+def gateways(tmp_path):
+    made = _Gateways(tmp_path)
+    yield made
+    made.stop_all()
+
+
+@pytest.fixture(scope="module")
+def accs_process(tmp_path_factory):
+    made = _Gateways(tmp_path_factory.mktemp("accs"))
+    yield made()
+    made.stop_all()
+
+
+@pytest.fixture
+def accs(accs_process):
+    accs_process.upstream.reset()
+    yield accs_process
+    errors, accs_process.upstream.errors = accs_process.upstream.errors, []
+    assert errors == []
+    if not accs_process.daemon.running:  # the others in the file are not to fail with this one
+        code = accs_process.daemon.process.returncode
+        accs_process.daemon.start()
         pytest.fail(f"the daemon ended with {code}")
 
 
