@@ -24,12 +24,12 @@ def said_by(command):
         return [line for line in lines if line]
 
 
-def run(site, kind, connections, first, seconds, stop_at=0):
+def run(site, kind, connections, first, seconds, stop_at=0, rate=0, lines=()):
     """What wrk measured, with the share of its processor that it used: near 1, the figure is wrk's
-    own and not the server's. Refuses a run in which anything was not answered well."""
+    own and not the server's. Refuses a run in which anything was not answered well. rate: requests a
+    second at most, 0: as many as are answered; lines: header lines of the kinds that take some."""
     command = ["wrk", "-t", "1", "-c", connections, "-d", f"{seconds}s", "--timeout",
-               f"{ANSWER_SECONDS}s", "-s", SCRIPT, f"http://127.0.0.1:{site.port}", "--", kind, first,
-               stop_at]
+               f"{ANSWER_SECONDS}s", "-s", SCRIPT, site.url, "--", kind, first, stop_at, rate, *lines]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     said = said_by([str(word) for word in command])
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

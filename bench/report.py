@@ -5,53 +5,16 @@ figures say and do not say. Nothing here measures.
 import statistics
 
 import machine
+import report_gateway
+from figures import OURS, number, of, percent, ratios, spread, table, times
 from servers import Backchannel, Express, ExpressAlone, ExpressLanding, NginxLua, NginxReturn
 
-OURS = "backchannel"
 TITLES = {site.key: site.title for site in
           (Backchannel, NginxReturn, Express, ExpressLanding, ExpressAlone, NginxLua)}
 TITLES.update({"curl": "bare libcurl (keeps nothing)", "axios": "axios (keeps nothing)"})
 MUST_TIMES = 4
 WRK_IS_THE_LIMIT = 0.9
 QUIET_LOAD = 0.5
-
-
-# --- figures -------------------------------------------------------------------------------------
-
-def number(value):
-    if value >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-
-
-def spread(values, show=number):
-    middle = show(statistics.median(values))
-    if len(values) == 1:
-        return middle
-    return f"{middle} ({show(min(values))}..{show(max(values))})"
-
-
-def percent(value):
-    return f"{value * 100:.0f} %"
-
-
-def of(runs, name, scale=1.0):
-    return [run[name] * scale for run in runs]
-
-
-def ratios(ours, theirs, name="rate"):
-    """Round by round: what made the machine slow for a while was there for both."""
-    return [a / b for a, b in zip(of(ours, name), of(theirs, name))]
-
-
-def times(values):
-    return spread(values, lambda value: f"{value:.1f}" if value < 100 else f"{value:.0f}")
-
-
-def table(head, rows):
-    align = "|---|" + "---:|" * (len(head) - 1)
-    return "\n".join(["| " + " | ".join(head) + " |", align,
-                      *("| " + " | ".join(row) + " |" for row in rows)])
 
 
 # --- tables --------------------------------------------------------------------------------------
@@ -241,15 +204,25 @@ def warnings(plan, facts):
     if facts["no_disk"]:
         said.append(f"**The stores were on {facts['no_disk']}, which is no disk**: what durability "
                     "costs was not measured.")
-    return said + [f"Not measured: {TITLES[key]}: {why}."
+    titles = {**report_gateway.TITLES, **TITLES}
+    return said + [f"Not measured: {titles[key]}: {why}."
                    for key, why in sorted(facts["missing"].items())]
+
+
+def musts_held(plan, results):
+    """Of those that were measured."""
+    found = [statistics.median(its) for its in report_gateway.must_ratios(results["gateway"]).values()]
+    clicks = must_ratio(plan, results)
+    return all(ratio >= MUST_TIMES for ratio in (*found, *([] if clicks is None else [clicks])))
 
 
 def page(plan, results, facts):
     parts = ["# Performance",
              "Written by `bench/run`, which measures all of it in one run: do not edit, run it again.",
-             *warnings(plan, facts), "" if plan.quick else verdict(plan, results), "## How\n\n" + HOW,
+             *warnings(plan, facts), "" if plan.quick else verdict(plan, results),
+             "" if plan.quick else report_gateway.verdict(results["gateway"], MUST_TIMES),
+             "## How\n\n" + HOW,
              *clicks_part(results), *orders_part(plan, results), *deliveries_part(results),
-             *starts_part(results), "## What this does not say\n\n" + NOT_SAID,
+             *report_gateway.part(plan, results["gateway"]), *starts_part(results), "## What this does not say\n\n" + NOT_SAID,
              "## Conditions\n\n" + conditions(plan, facts)]
     return "\n\n".join(part for part in parts if part) + "\n"

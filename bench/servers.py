@@ -41,9 +41,19 @@ def free_port():
         return s.getsockname()[1]
 
 
-def ask(url, data=None, timeout=30):
-    with urllib.request.urlopen(url, data=data, timeout=timeout) as answer:
+def ask(url, data=None, timeout=30, headers=None):
+    request = urllib.request.Request(url, data=data, headers=headers or {})
+    with urllib.request.urlopen(request, timeout=timeout) as answer:
         return answer.read()
+
+
+def fill(folder, template, **values):
+    """A peer's configuration, with its values, in its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / pathlib.Path(template).name
+    text = string.Template(machine.read(HERE / "peers" / template))
+    path.write_text(text.substitute(folder=folder, **values), encoding="utf-8")
+    return path
 
 
 def answers_200(port, path="/readyz"):
@@ -137,6 +147,10 @@ class Site:
     def prepare(self):
         """What is there already when the site starts."""
 
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
     def launch(self):
         raise NotImplementedError
 
@@ -223,10 +237,7 @@ class NginxReturn(Site):
         self.nginx("return.conf")
 
     def nginx(self, template, **values):
-        text = string.Template(machine.read(HERE / "peers" / "nginx" / template))
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / template
-        path.write_text(text.substitute(folder=self.folder, port=self.port, **values))
+        path = fill(self.folder, f"nginx/{template}", **{"port": self.port, **values})
         self.run("nginx", ["nginx", "-e", self.folder / "nginx.log", "-c", path])
 
 

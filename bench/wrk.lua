@@ -1,14 +1,17 @@
 -- SPDX-License-Identifier: MIT
 -- What wrk sends: each request with a token, a session or an order of its own, all of one length.
 --
--- usage: wrk -t1 ... -s wrk.lua URL -- KIND FIRST [STOP-AT]
+-- usage: wrk -t1 ... -s wrk.lua URL -- KIND FIRST [STOP-AT [RATE [FIELD: VALUE]...]]
 --   clicks   POST /v1/clicks with a landing URL and a session
 --   landing  GET /landing with both, as a browser would
 --   orders   POST /v1/orders with an order and a session
 --   tokens   POST /v1/orders with an order and a token
+--   products GET of the URL's path, with the fields: what a gateway is asked
 -- Counts from FIRST. When it has counted to STOP-AT it sends no more and prints "stopped": wrk itself
--- would wait for the end of its time, so whoever reads this line has to interrupt it. The last line
--- that it prints is JSON, for load.py.
+-- would wait for the end of its time, so whoever reads this line has to interrupt it. With a RATE (0:
+-- none) the requests have moments at which they are due, so many a second, and each connection that is
+-- free takes the next one: the rate is steady as long as some connection is free. The last line that it
+-- prints is JSON, for load.py.
 next_n = 0 -- global: done() asks for it
 
 local kind, stop_at
@@ -55,11 +58,37 @@ end
 
 local make
 
+-- Has a request wait for the moment at which it is due. wrk asks for a global function of this name.
+local function paced(rate)
+	local ffi = require("ffi")
+	ffi.cdef("struct bench_time { long s, ns; }; int clock_gettime(int, struct bench_time *);")
+	local time, due = ffi.new("struct bench_time"), nil
+	return function()
+		ffi.C.clock_gettime(1, time) -- CLOCK_MONOTONIC
+		local now = tonumber(time.s) * 1000 + tonumber(time.ns) / 1e6
+		due = (due or now) + 1000 / rate
+		return math.max(0, math.floor(due - now))
+	end
+end
+
 function init(args)
 	kind, next_n = args[1], tonumber(args[2])
 	stop_at = tonumber(args[3] or 0)
+	local rate = tonumber(args[4] or 0)
+	if rate > 0 then
+		delay = paced(rate) -- global: wrk looks for it
+	end
 	local host = " HTTP/1.1\r\nHost: " .. wrk.host .. ":" .. wrk.port .. "\r\n"
-	if kind == "landing" then
+	if kind == "products" then
+		local same = "GET " .. wrk.path .. host
+		for i = 5, #args do
+			same = same .. args[i] .. "\r\n"
+		end
+		same = same .. "\r\n"
+		make = function()
+			return same
+		end
+	elseif kind == "landing" then
 		head.get, make = host .. "Cookie: sid=", got
 	else
 		head.post = "POST " .. path_of[kind] .. host .. "Content-Type: application/json\r\n" ..

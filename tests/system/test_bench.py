@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
 """bench/run: a quick run works from end to end and prints a page that can be read, and no figure stands
 for answers that were wrong or not kept. How fast anything is, is not for a test."""
+import functools
 import http.server
 import json
+import os
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
 import threading
+import types
 
 import pytest
 
@@ -20,6 +23,7 @@ RUN_SECONDS = 300
 PEERS = {"clicks": ["backchannel", "nginx-204", "express", "express-get", "nginx-lua"],
          "orders": ["backchannel", "nginx-204", "express", "nginx-lua"],
          "deliveries": ["backchannel", "curl", "axios"],
+         "gateway": ["backchannel", "nginx-proxy", "haproxy", "http-proxy", "direct"],
          "starts": ["backchannel", "express", "express-alone", "nginx-lua"]}
 
 pytestmark = [
@@ -54,6 +58,7 @@ def measured(figures):
     for part, runs in (*(("clicks", r) for r in results["clicks"].values()),
                        ("orders", results["orders"]),
                        *(("deliveries", r) for r in results["deliveries"].values()),
+                       *(("gateway", r) for r in results["gateway"].values()),
                        ("starts", results["starts"])):
         yield from ((part, peer, its) for peer, its in runs.items())
 
@@ -71,9 +76,10 @@ def test_every_figure_is_one(quick):
     _, figures = quick
     for part, peer, runs in measured(figures):
         for run in runs:
-            for name in ("first_ms", "again_ms", "idle_mib") if part == "starts" else ("rate", "rss_mib"):
+            for name in (("first_ms", "again_ms", "idle_mib") if part == "starts" else
+                         ("rate", "paced_p50_us") if peer == "direct" else ("rate", "rss_mib")):
                 assert run[name] > 0, (part, peer, name)
-            for name in ("core_busy", "wrk_busy", "partner_busy"):
+            for name in ("core_busy", "wrk_busy", "partner_busy", "load_busy"):
                 assert 0 <= run.get(name, 0) <= 1, (part, peer, name)
 
 
@@ -88,12 +94,20 @@ def test_the_page_has_whole_tables_and_says_that_it_was_quick(quick):
     page, _ = quick
     assert "its figures mean\nnothing" in page or "its figures mean nothing" in page
     for heading in ("## How", "## Durable clicks", "## Durable orders", "## Deliveries",
-                    "## Start and memory", "## What this does not say", "## Conditions"):
+                    "## The gateway to Commerce", "## Start and memory", "## What this does not say", "## Conditions"):
         assert f"\n{heading}\n" in page
     for table in re.findall(r"(?:^\|.*\n)+", page, re.M):
         widths = {len(line.split("|")) for line in table.splitlines()}
         assert len(widths) == 1, table
     assert "nan" not in page.lower().split() and str(ROOT) not in page
+
+
+def test_each_gateway_is_measured_with_and_without_tls(quick):
+    _, figures = quick
+    if "nginx-proxy" in figures["facts"]["missing"]:
+        pytest.skip("there is no nginx for the upstream")
+    plain, tls = (figures["results"]["gateway"][mode] for mode in ("plain", "tls"))
+    assert plain.keys() == tls.keys() >= {"backchannel", "nginx-proxy", "direct"}
 
 
 # --- what must not become a figure ---------------------------------------------------------------
@@ -145,3 +159,64 @@ def test_a_site_that_lost_or_invented_a_row_has_no_figure(bench, tmp_path, kept,
     else:
         with pytest.raises(servers.Trouble, match="after a kill"):
             scenarios.check_kept(site, "clicks", kept, 100, 105)
+
+
+@pytest.mark.skipif(not (shutil.which("nginx") and shutil.which("openssl")),
+                    reason="nginx or openssl is not installed (tools/deps --bench)")
+@pytest.mark.parametrize("mode", ["plain", "tls"])
+def test_a_gateway_that_puts_no_token_in_has_no_figure(bench, tmp_path, mode):
+    load, _, servers = bench
+    import gateways
+    plan = types.SimpleNamespace(binary=daemon.binary(), load_core=min(os.sched_getaffinity(0)))
+
+    class Forgets(gateways.Direct):
+        def lines(self):
+            return ()
+
+    with gateways.Upstream(plan, tmp_path) as upstream:
+        for kind, stands in ((gateways.Direct, True), (Forgets, False)):
+            site = kind(plan, tmp_path).behind(upstream, mode)
+            ask = functools.partial(load.run, site, "products", 2, 0, 1, 20, lines=site.lines())
+            if stands:
+                assert ask()["refused"] == 0
+            else:
+                with pytest.raises(servers.Trouble, match="refused"):
+                    ask()
+
+
+# --- what the page says of a gateway's figures ---------------------------------------------------
+
+def _run(rate, **more):
+    return {"rate": rate, "p50_us": 100, "p99_us": 300, "cpu_us": 1e6 / rate, "core_busy": 1.0,
+            "load_busy": 0.5, "rss_mib": 10.0, "kept": None, "paced_rate": 10000.0, "paced_p50_us": 250,
+            "paced_p99_us": 900, **more}
+
+
+def _gateway(ours, node, **more):
+    return {"plain": {"backchannel": [_run(rate) for rate in ours],
+                      "http-proxy": [_run(rate, **more) for rate in node],
+                      "direct": [_run(10000, paced_p50_us=100, paced_p99_us=400) for _ in ours]}}
+
+
+def test_added_latency_is_told_only_of_who_came_to_the_rate(bench):
+    import report_gateway
+    runs = _gateway([40000], [8000], paced_rate=7900.0)["plain"]
+    rows = {line.split(" | ")[0].strip("| "): line for line in report_gateway.gateway_table(runs).splitlines()}
+    assert " 150 | 500 " in rows["backchannel"]
+    assert "only 7,900/s | only 7,900/s" in rows["Node `http-proxy`"]
+
+
+@pytest.mark.parametrize("ours, held", [([40000, 36000, 20000], True), ([40000, 31000, 30000], False)])
+def test_the_gateways_bound_is_judged_by_the_median_of_the_rounds(bench, ours, held):
+    import report
+    import report_gateway
+    results = {"clicks": {}, "gateway": _gateway(ours, [8000, 8000, 8000])}
+    plan = types.SimpleNamespace(connections=[64])
+    assert report.musts_held(plan, results) is held
+    assert ("**not held**" in report_gateway.verdict(results["gateway"], report.MUST_TIMES)) is not held
+
+
+def test_a_figure_that_the_load_generators_core_limits_is_named(bench):
+    import report_gateway
+    runs = {"haproxy": [_run(50000, load_busy=0.99, core_busy=0.7)], "backchannel": [_run(20000)]}
+    assert report_gateway.limits(runs).startswith("- haproxy: ") and "backchannel" not in report_gateway.limits(runs)
