@@ -316,7 +316,7 @@ static void weigh(struct sink *s)
 
 static void a_quarter_gibibyte_into_a_slow_caller_needs_no_memory(void **state)
 {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef BC_SANITIZED
 	enum { LARGE = 16 << 20, CHECKED = false };
 #else
 	enum { LARGE = 256 << 20, CHECKED = true };

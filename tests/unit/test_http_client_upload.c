@@ -156,8 +156,8 @@ static const char *const refusals[] = {
 	"HTTP/1.1 413 Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nno!",
 	"HTTP/1.1 302 Found\r\nContent-Length: 3\r\n\r\nno!",
 	"HTTP/1.1 401 Who\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nno!\r\n0\r\n\r\n",
-	"HTTP/1.1 401 Who\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-	"3\r\nno!\r\n0\r\n\r\n",
+	("HTTP/1.1 401 Who\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+	 "3\r\nno!\r\n0\r\n\r\n"),
 };
 
 /* The caller has given a piece and has no more for now: nobody ever resumes him. */

@@ -101,7 +101,7 @@ static void downloads_to_slow_readers_hold_little_memory(void **state)
 	}
 	on_loop(measure_all, &held);
 	assert_true(held < (size_t)DOWNLOADS * 4 * BC_HTTP_STREAM_HIGH_BYTES);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef BC_SANITIZED
 	print_message("%zu KiB held, %zu KiB resident a download\n", held / DOWNLOADS / 1024,
 		      (most - before) / DOWNLOADS / 1024);
 	assert_true(most < before + (size_t)DOWNLOADS * 1024 * 1024);
