@@ -314,13 +314,21 @@ static void weigh(struct sink *s)
 	}
 }
 
-static void a_quarter_gibibyte_into_a_slow_caller_needs_no_memory(void **state)
+/* Sanitizers and valgrind keep freed memory back, so what is resident tells nothing there. */
+static bool memory_is_watched(void)
 {
 #ifdef BC_SANITIZED
-	enum { LARGE = 16 << 20, CHECKED = false };
+	return true;
 #else
-	enum { LARGE = 256 << 20, CHECKED = true };
+	const char *preloaded = getenv("LD_PRELOAD");
+	return preloaded && strstr(preloaded, "vgpreload");
 #endif
+}
+
+static void a_quarter_gibibyte_into_a_slow_caller_needs_no_memory(void **state)
+{
+	const bool checked = !memory_is_watched();
+	const uint64_t large = (uint64_t)(checked ? 256 : 16) << 20;
 
 	(void)state;
 	block_make();
@@ -328,7 +336,7 @@ static void a_quarter_gibibyte_into_a_slow_caller_needs_no_memory(void **state)
 	for (int i = 0; i < 2; i++) {
 		struct sink s = { .wait_each = 200000, .in_data = weigh };
 		large_chunked = i == 1;
-		large_bytes = large_chunked ? LARGE : 256 << 20;
+		large_bytes = large_chunked ? large : 256 << 20; /* as its head says */
 		long before = resident_kib();
 		resident_most = 0;
 		sink_get(&s);
@@ -337,7 +345,7 @@ static void a_quarter_gibibyte_into_a_slow_caller_needs_no_memory(void **state)
 		assert_true(s.waits > 50);
 		print_message("%llu MiB, waited %d times: %ld KiB more\n",
 			      (unsigned long long)(s.taken >> 20), s.waits, resident_most - before);
-		if (CHECKED)
+		if (checked)
 			assert_true(resident_most - before < 2048);
 		bc_http_client_destroy(client);
 		open_client(&(struct bc_http_client_options){ 0 });
