@@ -250,7 +250,7 @@ static const struct bc_option rows[] = {
 	{ "data", 'd', "BODY", offsetof(struct options, data),
 	  "the body; @FILE a file's, @- that of standard input" },
 	{ "header", 'H', "LINE", offsetof(struct options, headers),
-	  "\"Name: value\"; may be repeated", true },
+	  "\"Name: value\"; may be repeated", BC_OPTION_MANY },
 	{ "store", 0, "VIEW", offsetof(struct options, store), "the store view, such as all" },
 	{ "paginate", 0, NULL, offsetof(struct options, paginate),
 	  "all pages of a search, as one document" },

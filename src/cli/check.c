@@ -175,23 +175,23 @@ static void check_alerts(struct check_walk *w, struct check_hop *h)
 
 static const struct {
 	const char *name;
-	enum check_way way;
 	void (*check)(struct check_walk *w, struct check_hop *h);
+	enum check_way way;
 	bool optional; /* skipped, it is worth no line to people */
 } hops[] = {
-	{ "settings", CHECK_HERE, check_settings },
-	{ "clock", CHECK_HERE, check_clock },
-	{ "store", CHECK_HERE, check_store },
-	{ "daemon", CHECK_HERE, check_daemon },
-	{ "name look-up", CHECK_HANDBACK, check_partner_name },
-	{ "partner", CHECK_HANDBACK, check_partner_test },
-	{ "oauth name", CHECK_OAUTH, check_oauth_name },
-	{ "oauth TLS", CHECK_OAUTH, check_oauth_tls },
-	{ "oauth token", CHECK_OAUTH, check_oauth_token },
-	{ "commerce name", CHECK_COMMERCE, check_commerce_name },
-	{ "commerce TLS", CHECK_COMMERCE, check_commerce_tls },
-	{ "commerce call", CHECK_COMMERCE, check_commerce_call },
-	{ "alerts", CHECK_HERE, check_alerts, true },
+	{ "settings", check_settings, CHECK_HERE },
+	{ "clock", check_clock, CHECK_HERE },
+	{ "store", check_store, CHECK_HERE },
+	{ "daemon", check_daemon, CHECK_HERE },
+	{ "name look-up", check_partner_name, CHECK_HANDBACK },
+	{ "partner", check_partner_test, CHECK_HANDBACK },
+	{ "oauth name", check_oauth_name, CHECK_OAUTH },
+	{ "oauth TLS", check_oauth_tls, CHECK_OAUTH },
+	{ "oauth token", check_oauth_token, CHECK_OAUTH },
+	{ "commerce name", check_commerce_name, CHECK_COMMERCE },
+	{ "commerce TLS", check_commerce_tls, CHECK_COMMERCE },
+	{ "commerce call", check_commerce_call, CHECK_COMMERCE },
+	{ "alerts", check_alerts, CHECK_HERE, true },
 };
 
 /* --- printing -------------------------------------------------------------------------------- */

@@ -31,7 +31,7 @@ struct bc_option {
 	 * const char *[BC_OPTION_MANY + 1], which ends with NULL. */
 	size_t offset;
 	const char *help;
-	bool many; /* may be given more than once */
+	size_t many; /* how often it may be given, at most BC_OPTION_MANY; 0 = once */
 };
 enum { BC_OPTION_MANY = 32 };
 

@@ -234,7 +234,7 @@ const char *const *bc_client_request_sign(struct client_request *r,
 
 void bc_client_request_unsign(struct client_request *r)
 {
-	char *line = r->lines ? (char *)(uintptr_t)r->lines[0] : NULL;
+	char *line = r->lines ? (char *)r->lines[0] : NULL;
 	if (!line)
 		return;
 	bc_wipe(line, strlen(line));

@@ -129,7 +129,7 @@ static int read_target(struct bc_gateway *g, struct bc_http_request *req,
 
 void bc_gateway_handle(struct bc_gateway *g, struct bc_http_request *req)
 {
-	struct bc_commerce_target target;
+	struct bc_commerce_target target = { 0 };
 	struct bc_err err = { 0 };
 	BC_ASSERT(bc_str_starts(req->path, PREFIX "/"));
 	if (g->stopping) {

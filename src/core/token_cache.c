@@ -235,7 +235,7 @@ static int take(const json_t *root, const char (*keys)[BC_CACHE_KEY_BYTES], size
 static void wipe_text(const json_t *text)
 {
 	if (json_is_string(text))
-		bc_wipe((char *)(uintptr_t)json_string_value(text), json_string_length(text));
+		bc_wipe((char *)json_string_value(text), json_string_length(text));
 }
 
 static int parse(const struct bc_buf *content, const char (*keys)[BC_CACHE_KEY_BYTES],

@@ -85,7 +85,7 @@ static void record_reset(struct bc_tokens *t, bool same_client, unsigned using, 
 int bc_tokens_reconfigure(struct bc_tokens *t, const struct bc_oauth_config *config,
 			  struct bc_err *err)
 {
-	struct parts next;
+	struct parts next = { 0 };
 	int result = parts_make(t->loop, config, &next, err);
 	if (result)
 		return result;
@@ -133,7 +133,7 @@ int bc_tokens_create(struct bc_loop *loop, const struct bc_oauth_config *config,
 		     const struct bc_tokens_options *options, struct bc_tokens **ret_tokens,
 		     struct bc_err *err)
 {
-	struct parts parts;
+	struct parts parts = { 0 };
 	struct bc_tokens *t = calloc(1, sizeof(*t));
 	if (!t)
 		return bc_err_nomem(err);

@@ -154,7 +154,7 @@ static void set_framing(struct bc_http_connection *c, int status, int64_t body_b
 	else
 		a->chunked = true;
 	if (a->chunked)
-		strcpy(line, "Transfer-Encoding: chunked\r\n");
+		snprintf(line, 48, "Transfer-Encoding: chunked\r\n");
 }
 
 static void start(struct bc_http_connection *c, int status, int64_t body_bytes)
