@@ -160,7 +160,8 @@ def test_a_full_disk_refuses_and_goes_on_by_itself_when_there_is_room(daemons, p
         customers.wait_more(50)
     assert_refusals_say_when_to_come_back(customers.refused)
     assert "no space left" in told["error"] and "free space" in told["hint"]
-    assert shop.events("store.writable") and not shop.events("store.broken")
+    wait_for(lambda: shop.events("store.writable"), 10, "the log to say that it writes again")
+    assert not shop.events("store.broken")
     customers.finish()
     assert_all_handed_back(shop, partner, customers)
 
