@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "core/token_cache.h"
+#include "daemon/app.h"
 
 enum { SPARE_MS = 2000, LOOK_MS = 20, TRIES = 3, PATIENCE_MS = 5000 };
 
@@ -36,21 +37,6 @@ static void look(void *ctx)
 		bc_loop_stop(f->loop);
 	else
 		bc_timer_start(f->timer, LOOK_MS);
-}
-
-static struct bc_oauth_config config_of(const struct bc_settings *s)
-{
-	return (struct bc_oauth_config){ .token_url = s->oauth_endpoint,
-					 .client_id = s->oauth_client_id,
-					 .secret = s->oauth_client_secret,
-					 .secret_next = s->oauth_client_secret_next,
-					 .scope = s->oauth_scope,
-					 .auth = s->oauth_basic ? BC_OAUTH_AUTH_BASIC
-								: BC_OAUTH_AUTH_BODY,
-					 .timeout_ms = s->oauth_timeout_ms,
-					 .cache_file = s->oauth_cache_file,
-					 .proxy = s->commerce_proxy,
-					 .ca_file = s->commerce_ca_file };
 }
 
 static void keep(struct bc_credential *c, const struct bc_access_token *token)
@@ -90,7 +76,7 @@ static int wait_for_token(struct fetch *f, const struct bc_settings *s, struct b
 static int fetch(struct fetch *f, const struct bc_settings *s, struct bc_credential *c,
 		 struct bc_err *err)
 {
-	struct bc_oauth_config config = config_of(s);
+	struct bc_oauth_config config = bc_app_oauth_config(s);
 	struct bc_tokens_options options = { .clock = &bc_clock_system };
 	int result = bc_tokens_create(f->loop, &config, &options, &f->tokens, err);
 	if (result)

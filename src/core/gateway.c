@@ -105,11 +105,23 @@ static bool is_allowed(const struct bc_gateway_config *c, const char *method, co
 	return c->rule_count == 0;
 }
 
+int bc_gateway_status(enum bc_gateway_refusal refusal)
+{
+	static const int statuses[] = {
+		[BC_GATEWAY_BAD_REQUEST] = 400, [BC_GATEWAY_FORBIDDEN] = 403,
+		[BC_GATEWAY_THROTTLED] = 429,	[BC_GATEWAY_UNREACHABLE] = 503,
+		[BC_GATEWAY_TIMED_OUT] = 504,	[BC_GATEWAY_CREDENTIAL_REFUSED] = 503,
+		[BC_GATEWAY_BUSY] = 503,
+	};
+	return statuses[refusal];
+}
+
+/* The log is not told the path: nobody knows what callers put into it. */
 static void refuse(struct bc_gateway *g, struct bc_http_request *req,
 		   enum bc_gateway_refusal refusal, const char *detail, const char *hint)
 {
 	bc_log_info("gateway.refused", BC_LS("id", req->id), BC_LS("method", req->method),
-		    BC_LS("reason", detail));
+		    BC_LU("status", (uint64_t)bc_gateway_status(refusal)));
 	g->options.refuse(g->options.ctx, req, refusal, detail, hint, NULL);
 }
 

@@ -62,14 +62,16 @@ struct bc_gateway;
 
 /* Why a call is answered here. */
 enum bc_gateway_refusal {
-	BC_GATEWAY_BAD_REQUEST, /* 400: a path with dot segments, an ambiguous message */
-	BC_GATEWAY_FORBIDDEN,	/* 403: no rule allows it */
-	BC_GATEWAY_THROTTLED,	/* 429: Commerce asked to be left alone for longer */
-	BC_GATEWAY_UNREACHABLE, /* 502, or 503 with no token endpoint: it cannot be reached */
-	BC_GATEWAY_TIMED_OUT,	/* 504 */
+	BC_GATEWAY_BAD_REQUEST,	       /* 400: a path with dot segments, an ambiguous message */
+	BC_GATEWAY_FORBIDDEN,	       /* 403: no rule allows it */
+	BC_GATEWAY_THROTTLED,	       /* 429: Commerce asked to be left alone for longer */
+	BC_GATEWAY_UNREACHABLE,	       /* 503: it, or the token endpoint, cannot be reached */
+	BC_GATEWAY_TIMED_OUT,	       /* 504 */
 	BC_GATEWAY_CREDENTIAL_REFUSED, /* 503 */
 	BC_GATEWAY_BUSY		       /* 503: no memory, or the daemon stops */
 };
+
+int bc_gateway_status(enum bc_gateway_refusal refusal);
 
 struct bc_gateway_options {
 	const struct bc_clock *clock; /* borrowed */

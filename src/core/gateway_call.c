@@ -82,16 +82,10 @@ static void over(struct gateway_call *call, int status)
 static void refuse_with(struct gateway_call *call, enum bc_gateway_refusal refusal,
 			const char *detail, const char *hint, const char *extra)
 {
-	static const int statuses[] = {
-		[BC_GATEWAY_BAD_REQUEST] = 400, [BC_GATEWAY_FORBIDDEN] = 403,
-		[BC_GATEWAY_THROTTLED] = 429,	[BC_GATEWAY_UNREACHABLE] = 503,
-		[BC_GATEWAY_TIMED_OUT] = 504,	[BC_GATEWAY_CREDENTIAL_REFUSED] = 503,
-		[BC_GATEWAY_BUSY] = 503,
-	};
 	const struct bc_gateway_options *o = &call->gateway->options;
 	bc_http_on_gone(call->req, NULL, NULL);
 	o->refuse(o->ctx, call->req, refusal, detail, hint, extra);
-	over(call, statuses[refusal]);
+	over(call, bc_gateway_status(refusal));
 }
 
 static void refuse(struct gateway_call *call, enum bc_gateway_refusal refusal, const char *detail,

@@ -60,16 +60,16 @@ static bool lists(struct bc_str list, struct bc_str name)
 	return false;
 }
 
-/* --- to Commerce ----------------------------------------------------------------------------- */
-
-static bool connection_names(const struct bc_http_request *req, struct bc_str name)
+/* Does a field Connection name it? */
+static bool is_connections(const struct bc_http_field *fields, size_t count, struct bc_str name)
 {
-	for (size_t i = 0; i < req->header_count; i++)
-		if (bc_str_ieq(req->headers[i].name, "connection") &&
-		    lists(req->headers[i].value, name))
+	for (size_t i = 0; i < count; i++)
+		if (bc_str_ieq(fields[i].name, "connection") && lists(fields[i].value, name))
 			return true;
 	return false;
 }
+
+/* --- to Commerce ----------------------------------------------------------------------------- */
 
 struct lines {
 	struct bc_arena *arena;
@@ -110,9 +110,10 @@ static void put_callers(struct lines *l, const struct gateway_call *call)
 {
 	const struct bc_http_request *req = call->req;
 	for (size_t i = 0; i < req->header_count; i++) {
-		const struct bc_http_header *h = &req->headers[i];
+		const struct bc_http_field *h = &req->headers[i];
 		bool store = call->target.store[0] && bc_str_ieq(h->name, "store");
-		if (!store && !is_dropped(h->name, true) && !connection_names(req, h->name))
+		if (!store && !is_dropped(h->name, true) &&
+		    !is_connections(req->headers, req->header_count, h->name))
 			put(l, h->name, ": ", h->value);
 	}
 }
@@ -149,15 +150,6 @@ void gateway_fields_wipe(const char *const *fields)
 
 /* --- to the client --------------------------------------------------------------------------- */
 
-static bool head_connection_names(const struct bc_http_answer_head *head, struct bc_str name)
-{
-	for (size_t i = 0; i < head->field_count; i++)
-		if (bc_str_ieq(head->fields[i].name, "connection") &&
-		    lists(head->fields[i].value, name))
-			return true;
-	return false;
-}
-
 static int add_field(struct bc_buf *text, const struct bc_http_field *f)
 {
 	if (bc_buf_add(text, f->name.ptr, f->name.len) || bc_buf_adds(text, ": ") ||
@@ -173,7 +165,8 @@ const char *gateway_fields_in(struct gateway_call *call, const struct bc_http_an
 	int result = bc_buf_adds(&text, "Via: " VIA "\r\n");
 	for (size_t i = 0; i < head->field_count && !result; i++) {
 		const struct bc_http_field *f = &head->fields[i];
-		if (!is_dropped(f->name, false) && !head_connection_names(head, f->name))
+		if (!is_dropped(f->name, false) &&
+		    !is_connections(head->fields, head->field_count, f->name))
 			result = add_field(&text, f);
 	}
 	char *copy = result ? NULL : bc_arena_dup(call->req->arena, text.data, text.len);

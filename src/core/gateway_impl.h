@@ -37,7 +37,7 @@ struct bc_gateway {
 	struct bc_upstream_door *door;
 	struct gateway_call *calls;
 	unsigned asking;		   /* calls that have a place */
-	struct gateway_call *first, *last; /* who waits for one, in the order they came */
+	struct gateway_call *first, *last; /* who waits for one, by wait_until_ms */
 	struct bc_timer *line_timer;	   /* owned; the next who has waited for too long */
 	struct bc_task line_task;	   /* a place is free */
 	bool line_posted;

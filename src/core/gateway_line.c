@@ -11,6 +11,26 @@ static uint64_t now_ms(const struct bc_gateway *g)
 	return bc_elapsed_ms(g->options.clock);
 }
 
+/* By when they have to be gone on with, which is the order they came in: so one that comes back to
+ * be repeated does not begin at the end. */
+static void put_in(struct gateway_call *call)
+{
+	struct bc_gateway *g = call->gateway;
+	struct gateway_call *ahead = g->last;
+	while (ahead && ahead->wait_until_ms > call->wait_until_ms)
+		ahead = ahead->ahead;
+	call->ahead = ahead;
+	call->behind = ahead ? ahead->behind : g->first;
+	if (call->behind)
+		call->behind->ahead = call;
+	else
+		g->last = call;
+	if (ahead)
+		ahead->behind = call;
+	else
+		g->first = call;
+}
+
 static void take_out(struct gateway_call *call)
 {
 	struct bc_gateway *g = call->gateway;
@@ -25,7 +45,6 @@ static void take_out(struct gateway_call *call)
 	call->ahead = call->behind = NULL;
 }
 
-/* All may wait for as long, so the first is the next whose time is over; but for a reload. */
 static void set_timer(struct bc_gateway *g)
 {
 	uint64_t now = now_ms(g);
@@ -76,12 +95,7 @@ bool gateway_line_enter(struct gateway_call *call)
 	if (call->placed)
 		return true;
 	call->state = CALL_LINE;
-	call->ahead = g->last;
-	if (g->last)
-		g->last->behind = call;
-	else
-		g->first = call;
-	g->last = call;
+	put_in(call);
 	if (g->first == call)
 		set_timer(g);
 	return false;

@@ -12,6 +12,7 @@
 #define BC_DAEMON_APP_H
 
 #include "base/buf.h"
+#include "core/tokens.h"
 #include "daemon/settings.h"
 
 struct bc_app;
@@ -47,6 +48,9 @@ void bc_app_run(struct bc_app *app);
  */
 BC_MUST_CHECK int bc_app_call(struct bc_app *app, const char *method, const char *path_and_query,
 			      const char *body, int *ret_status, struct bc_buf *ret_body);
+
+/* How a token manager works by these settings; borrowed from them. */
+struct bc_oauth_config bc_app_oauth_config(const struct bc_settings *s);
 
 /* Stops what runs, closes what is open. NULL is fine. */
 void bc_app_close(struct bc_app *app);

@@ -92,27 +92,23 @@ int bc_app_reload_tokens(struct bc_app *app, const struct bc_settings *s, struct
 
 /* --- the gateway ------------------------------------------------------------------------------ */
 
-static const struct {
-	enum bc_problem problem;
-	int status;
-} refusals[] = {
-	[BC_GATEWAY_BAD_REQUEST] = { BC_PROBLEM_BAD_REQUEST, 400 },
-	[BC_GATEWAY_FORBIDDEN] = { BC_PROBLEM_FORBIDDEN, 403 },
-	[BC_GATEWAY_THROTTLED] = { BC_PROBLEM_BUSY, 429 },
-	[BC_GATEWAY_UNREACHABLE] = { BC_PROBLEM_UPSTREAM_UNREACHABLE, 503 },
-	[BC_GATEWAY_TIMED_OUT] = { BC_PROBLEM_UPSTREAM_TIMEOUT, 504 },
-	[BC_GATEWAY_CREDENTIAL_REFUSED] = { BC_PROBLEM_CREDENTIAL_REFUSED, 503 },
-	[BC_GATEWAY_BUSY] = { BC_PROBLEM_BUSY, 503 },
+static const enum bc_problem problems[] = {
+	[BC_GATEWAY_BAD_REQUEST] = BC_PROBLEM_BAD_REQUEST,
+	[BC_GATEWAY_FORBIDDEN] = BC_PROBLEM_FORBIDDEN,
+	[BC_GATEWAY_THROTTLED] = BC_PROBLEM_BUSY,
+	[BC_GATEWAY_UNREACHABLE] = BC_PROBLEM_UPSTREAM_UNREACHABLE,
+	[BC_GATEWAY_TIMED_OUT] = BC_PROBLEM_UPSTREAM_TIMEOUT,
+	[BC_GATEWAY_CREDENTIAL_REFUSED] = BC_PROBLEM_CREDENTIAL_REFUSED,
+	[BC_GATEWAY_BUSY] = BC_PROBLEM_BUSY,
 };
 
 static void refuse(void *ctx, struct bc_http_request *req, enum bc_gateway_refusal refusal,
 		   const char *detail, const char *hint, const char *extra)
 {
 	(void)ctx;
-	struct bc_str body = bc_problem_body(req->arena, refusals[refusal].problem,
-					     refusals[refusal].status, detail, hint);
-	bc_http_respond(req, refusals[refusal].status, bc_problem_content_type, extra, body.ptr,
-			body.len);
+	int status = bc_gateway_status(refusal);
+	struct bc_str body = bc_problem_body(req->arena, problems[refusal], status, detail, hint);
+	bc_http_respond(req, status, bc_problem_content_type, extra, body.ptr, body.len);
 }
 
 int bc_app_open_gateway(struct bc_app *app, struct bc_err *err)

@@ -98,8 +98,6 @@ void bc_app_reload_gateway(struct bc_app *app, const struct bc_settings *s);
 
 /* The shop's rules by a snapshot, which they hold. One reference, the caller's; NULL: no memory. */
 BC_MUST_CHECK struct bc_shop_config *bc_app_config_create(struct bc_settings *settings);
-/* Borrowed from the snapshot. */
-struct bc_oauth_config bc_app_oauth_config(const struct bc_settings *s);
 /* What the listener asks by a snapshot, borrowed from it. */
 struct bc_listener_options bc_app_listener_options(const struct bc_settings *settings);
 

@@ -10,6 +10,8 @@
 
 #include <stddef.h>
 
+#include <backchannel/client.h>
+
 #define FIELD(member) .offset = offsetof(struct bc_settings, member)
 #define PART(member)  .offset = offsetof(struct bc_settings_product, member)
 
@@ -320,8 +322,7 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .type = &bc_setting_text,
 	  FIELD(oauth_scopes),
 	  .max = 4096,
-	  .def = "openid,AdobeID,email,profile,additional_info.roles,"
-		 "additional_info.projectedProductContext,commerce.accs",
+	  .def = BC_CLIENT_SCOPES,
 	  .aliases = { "IMS_SCOPES", "AIO_COMMERCE_AUTH_IMS_SCOPES" },
 	  .check = bc_setting_check_scopes,
 	  .allowed = "scopes parted by commas or blanks, or a JSON array of them; `none` sends "

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "base/str.h"
+#include "net/http_field.h"
 #include "net/loop.h"
 
 struct bc_http_client;
@@ -71,10 +72,6 @@ struct bc_http_answer {
 };
 
 typedef void bc_http_done(void *ctx, const struct bc_http_answer *answer);
-
-struct bc_http_field {
-	struct bc_str name, value; /* as sent; value without the space around it */
-};
 
 /* The head of an answer that streams. Interim (1xx) ones and trailers are not shown. Slices are
  * valid during the call only. */

@@ -157,7 +157,7 @@ static enum bc_http_parsed scan_head(struct bc_http_parser *p, const struct bc_b
 /* What llhttp's callbacks fill in; parser.data. */
 struct split {
 	struct bc_http_request *req;
-	struct bc_http_header *headers; /* room for capacity */
+	struct bc_http_field *headers; /* room for capacity */
 	size_t capacity;
 	size_t count;
 	bool disagrees; /* llhttp saw other lines than the scan */

@@ -59,7 +59,7 @@ bool bc_http_is_token(struct bc_str s)
 static void collect_fields(struct head *h)
 {
 	for (size_t i = 0; i < h->req->header_count; i++) {
-		const struct bc_http_header *header = &h->req->headers[i];
+		const struct bc_http_field *header = &h->req->headers[i];
 		for (int f = 0; f < FIELDS; f++) {
 			if (!equal_names(header->name, field_names[f]))
 				continue;

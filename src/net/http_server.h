@@ -24,14 +24,10 @@
 
 #include "base/arena.h"
 #include "base/str.h"
+#include "net/http_field.h"
 #include "net/loop.h"
 
 struct bc_http_server;
-
-struct bc_http_header {
-	struct bc_str name; /* as sent */
-	struct bc_str value;
-};
 
 /* A whole request. All slices live until it is answered, in the arena or the input buffer. */
 struct bc_http_request {
@@ -40,7 +36,7 @@ struct bc_http_request {
 	struct bc_str target;
 	struct bc_str path;  /* target before '?', as sent (percent-encoded) */
 	struct bc_str query; /* after '?'; absent when there is none */
-	const struct bc_http_header *headers;
+	const struct bc_http_field *headers;
 	size_t header_count;
 	struct bc_str body;	/* absent when the message announces none; may be empty */
 	struct bc_arena *arena; /* the request's; for the handler's use too */

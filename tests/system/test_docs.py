@@ -231,8 +231,10 @@ def test_every_refusal_of_the_gateway_has_a_row_with_its_status_and_every_row_is
     assert len(real) > 4
     rows = table("docs/troubleshooting.md", "### What the gateway answers itself")
     assert real == set(quoted(rows, 1)) - {"gateway.timeout", "gateway.wait"}
-    answers = {f"`{name.lower().replace('_', '-')}` {status}" for name, status in re.findall(
-        r"\{ BC_PROBLEM_(\w+), (\d+) \}", source("daemon/app_commerce.c"))}
+    statuses = dict(re.findall(r"\[BC_GATEWAY_(\w+)\]\s*=\s*(\d+)", code))
+    problems = dict(re.findall(r"\[BC_GATEWAY_(\w+)\]\s*=\s*BC_PROBLEM_(\w+)", source("daemon/app_commerce.c")))
+    assert len(statuses) == len(problems) > 4
+    answers = {f"`{name.lower().replace('_', '-')}` {statuses[refusal]}" for refusal, name in problems.items()}
     same([row[0] for row in rows], answers)
 
 

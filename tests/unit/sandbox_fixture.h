@@ -25,7 +25,7 @@ static struct {
 	struct bc_sandbox s;
 	struct bc_clock clock;
 	uint64_t now_ms;
-	struct bc_http_header headers[DESK_HEADERS_MAX];
+	struct bc_http_field headers[DESK_HEADERS_MAX];
 	struct bc_http_request req;
 	struct sandbox_call call;
 } desk;
@@ -77,7 +77,7 @@ static inline void desk_headers(const char *const *lines)
 		struct bc_str value = bc_str_of(*lines), name = bc_str_split(&value, ':');
 
 		desk.headers[desk.req.header_count++] =
-			(struct bc_http_header){ name, bc_str_trim(value) };
+			(struct bc_http_field){ name, bc_str_trim(value) };
 	}
 	desk.req.headers = desk.headers;
 }
