@@ -142,6 +142,7 @@ class Haproxy(Gateway, Site):
 class NodeProxy(Gateway, Site):
     key, title, node = "http-proxy", "Node `http-proxy`", True
     needs = ("node",)
+    connections = "kept"
 
     @classmethod
     def missing(cls, plan):
@@ -153,7 +154,12 @@ class NodeProxy(Gateway, Site):
     def launch(self):
         self.run("node", ["node", self.plan.node_folder / "proxy.mjs", self.port,
                           self.upstream.base(self.mode), self.upstream.certificate, self.upstream.token,
-                          CLIENT, ORG], NODE_ENV="production")
+                          CLIENT, ORG, self.connections], NODE_ENV="production")
+
+
+class NodeProxyDefault(NodeProxy):
+    key, title = "http-proxy-default", "Node `http-proxy` without an agent, as its page shows it"
+    connections = "default"
 
 
 class Direct(Gateway, Site):
@@ -168,7 +174,7 @@ class Direct(Gateway, Site):
         return (f"Authorization: Bearer {self.upstream.token}", f"x-api-key: {CLIENT}")
 
 
-SITES = (OurGateway, NginxGateway, Haproxy, NodeProxy)
+SITES = (OurGateway, NginxGateway, Haproxy, NodeProxy, NodeProxyDefault)
 UPSTREAM_NEEDS = ("nginx", "openssl")
 
 

@@ -95,4 +95,8 @@ def verdict(results, must):
         held = "held" if statistics.median(found) >= must else "**not held**"
         parts.append(f"Gateway, {MODE_TITLES[mode].lower()}: {times(found)} times Node's `http-proxy`; it is "
                      f"to be at least {must} times: {held}.")
+        shown = results[mode].get(gateways.NodeProxyDefault.key)
+        if shown:
+            parts.append(f"{times(ratios(results[mode][OURS], shown))} times when that keeps no "
+                         "connections, as its page shows it.")
     return " ".join(parts)

@@ -8,11 +8,12 @@ import time
 
 import load
 import machine
-from servers import Backchannel, DeafPartner, Trouble
+from servers import Backchannel, DeafPartner, Sandbox, Trouble
 
 # Sessions named by orders stay so many connections' worth below those that were captured last: the
 # answers to those may not have come.
 CAPTURE_MARGIN = 16
+LONGEST_SECONDS = 300
 HUNG = {"BACKCHANNEL_LANE_CONCURRENCY": "1", "BACKCHANNEL_DELIVERY_TIMEOUT": "10m",
         "BACKCHANNEL_LANE_LEASE": "1h"}
 
@@ -88,6 +89,42 @@ def orders(plan, kind, connections):
             got, answered = ordered(plan, site, connections)
     got["kept"] = site.orders_kept()
     check_kept(site, "orders", got["kept"], answered, got["next"])
+    return got
+
+
+# --- orders with a partner that answers ----------------------------------------------------------
+
+def handed_back(plan, kind, connections):
+    """The whole way: orders of sessions that were captured, to a partner that answers. "rate" is what
+    was acknowledged, "handed" what the partner had taken a second when it had all of them, and
+    "cpu_us" what one order cost from its report to its end."""
+    site = kind(plan, emptied(plan.work / "sample" / kind.key))
+    with Sandbox(plan, emptied(plan.work / "sandbox")) as sandbox:
+        if kind is Backchannel:
+            site.settings["SOVENDUS_BASE_URL"] = sandbox.url
+            site.settings["BACKCHANNEL_LANE_CONCURRENCY"] = str(plan.concurrency[-1])
+        else:
+            site.partner = sandbox.url
+        with site.start():
+            captured = load.run(site, "clicks", connections, 0, round(1.5 * plan.seconds),
+                                2 * plan.requests)
+            limit = captured["next"] - CAPTURE_MARGIN * connections
+            os.sync()
+            meter, began = Meter(plan, site.pids), time.monotonic()
+            got = load.run(site, "orders", connections, 0, plan.seconds,
+                           min(plan.requests or limit, limit))
+            while sandbox.seen() < got["requests"]:
+                if time.monotonic() > began + LONGEST_SECONDS:
+                    raise Trouble(f"the partner saw {sandbox.seen()} of {got['requests']} tokens")
+                time.sleep(0.05)
+            taken, ended = sandbox.seen(), time.monotonic()
+            got = {**got, **meter.read(taken), "handed": taken / (ended - began)}
+            books = sandbox.books()
+            taken = books["accepted"]
+    if books["repeated"] or not got["requests"] <= taken <= got["next"]:
+        raise Trouble(f"{site.title}: {got['requests']} orders were acknowledged, {got['next']} sent; "
+                      f"the partner has {taken} tokens, {books['repeated']} of them twice")
+    got["kept"] = taken
     return got
 
 

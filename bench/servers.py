@@ -305,6 +305,20 @@ class Express(RedisSite):
                  NODE_ENV="production")
 
 
+class ExpressSample(RedisSite):
+    """The guide's sample to the letter; its order is answered when the partner has answered."""
+    key, title, node = "express-sample", "Express + Redis, the guide's sample as written", True
+    needs = ("node", "redis-server")
+
+    def __init__(self, plan, folder, partner="http://127.0.0.1:9/ext"):
+        super().__init__(plan, folder)
+        self.partner = partner
+
+    def launch_front(self):
+        self.run("node", ["node", self.plan.node_folder / "sample.mjs", self.port, self.redis.port,
+                          f"{self.partner}/{PRODUCT}", KEY], NODE_ENV="production")
+
+
 class ExpressLanding(Express):
     """The same program, asked the guide's own way."""
     key, title = "express-get", "Express + Redis, `GET` without a body"

@@ -17,7 +17,7 @@ install(FILES ${PROJECT_BINARY_DIR}/backchannel.pc DESTINATION ${CMAKE_INSTALL_L
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 set(BC_INSTALL_EXAMPLESDIR ${CMAKE_INSTALL_DOCDIR}/examples CACHE STRING "Where the examples go")
 install(DIRECTORY examples/ DESTINATION ${BC_INSTALL_EXAMPLESDIR} FILES_MATCHING PATTERN "*.c"
-	PATTERN README.md)
+	PATTERN README.md PATTERN "*.mjs" PATTERN "*.py" PATTERN "*.php" PATTERN "*.xml")
 
 # The program prints its own manual pages, from the tables that also feed its parser and its help; so
 # they are made after it is linked, by running it, which a cross build cannot do.

@@ -236,6 +236,7 @@ static void data_finish(struct commerce *m)
 {
 	bc_commerce_list_finish(&m->products);
 	bc_commerce_list_finish(&m->orders);
+	bc_commerce_list_finish(&m->carts);
 	json_decref(m->comments);
 	json_decref(m->bulks);
 	m->comments = m->bulks = NULL;
@@ -266,6 +267,8 @@ static bool data_make(struct commerce *m)
 	m->comments = json_array();
 	m->bulks = json_object();
 	m->last_product = COMMERCE_PRODUCTS;
+	m->last_order = m->last_increment = COMMERCE_FIRST_ORDER + COMMERCE_ORDERS - 1;
+	m->last_quote = COMMERCE_QUOTE_AHEAD + m->last_order;
 	m->made = m->comments && m->bulks && bc_commerce_make_products(&m->products) &&
 		  bc_commerce_make_orders(&m->orders, &m->products);
 	if (!m->made)

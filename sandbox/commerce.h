@@ -9,6 +9,9 @@
  * commerce_data.c	lists of things by key
  * commerce_products.c, commerce_orders.c, commerce_stores.c	the data, made at start
  * commerce_catalogue.c, commerce_sales.c	the routes over it
+ * commerce_place.c	orders that come into being, are saved, are edited
+ * commerce_desk.c	the same from behind the counter
+ * graphql*.c, shop_page.c	the storefront
  * commerce_query.c, commerce_match.c, commerce_search.c, commerce_fields.c	searching
  */
 #ifndef BC_SANDBOX_COMMERCE_H
@@ -32,7 +35,9 @@ enum {
 	COMMERCE_BULKS_MAX = 1000,
 	COMMERCE_ACL_MAX = 32,
 	COMMERCE_ANSWER_MAX = 64 * 1024 * 1024,
-	COMMERCE_TIME_BYTES = 20
+	COMMERCE_TIME_BYTES = 20,
+	COMMERCE_INCREMENT_BYTES = 48,
+	COMMERCE_QUOTE_AHEAD = 1589 /* quote_id of an order at the start: so much more */
 };
 
 /* ---- data ---- */
@@ -73,6 +78,34 @@ json_t *bc_commerce_money(int64_t cents);
 /* "2026-11-20 14:03:11", UTC. Returns text. */
 char *bc_commerce_time(uint64_t wall_ms, char text[COMMERCE_TIME_BYTES]);
 
+/* What an order is made of that is new, of a guest, in euros. */
+struct commerce_wish {
+	uint64_t entity_id, quote_id;
+	const char *increment_id;  /* less than COMMERCE_INCREMENT_BYTES */
+	const char *email;	   /* NULL = one of ours */
+	const char *time;	   /* as bc_commerce_time writes it */
+	const json_t *lines;	   /* borrowed; [{"product":{...},"quantity":1}], one at least */
+	json_t *custom_attributes; /* borrowed; an array */
+};
+/* NULL without memory. */
+json_t *bc_commerce_order_new(const struct commerce_wish *wish);
+
+/* ---- orders that come into being or change: commerce_place.c ---- */
+
+/* Sets the wish's entity_id, and its increment_id, written into text; nobody else gets them. */
+void bc_commerce_reserve(struct commerce *m, struct commerce_wish *wish,
+			 char text[COMMERCE_INCREMENT_BYTES]);
+/* Keeps last_increment ahead of an increment_id that somebody else chose. */
+void bc_commerce_increment_seen(struct commerce *m, const char *increment_id);
+/* Puts a new order among the others. Takes it (NULL: no memory). NULL without memory. */
+struct commerce_item *bc_commerce_enter(struct bc_sandbox *s, json_t *order, bool with_event);
+/* An order's JSON changed: what it is sent as, and its event. False without memory. */
+bool bc_commerce_saved(struct bc_sandbox *s, struct commerce_item *order, bool with_event);
+/* What editing does: a new order "<increment>-1", with these changes, then the old one canceled.
+ * Returns the new one; NULL without memory. */
+struct commerce_item *bc_commerce_edit(struct bc_sandbox *s, struct commerce_item *old,
+				       json_t *changes, bool with_event);
+
 /* ---- who is let in ---- */
 
 enum commerce_tokens {
@@ -110,9 +143,11 @@ struct commerce {
 	uint64_t refusals[COMMERCE_REFUSALS];
 	bool made; /* the data */
 	struct commerce_list products, orders;
-	uint64_t last_product, last_comment; /* ids */
-	json_t *comments;		     /* owned; an array, as they were posted */
-	json_t *bulks;			     /* owned; by uuid */
+	struct commerce_list carts; /* by masked id; see graphql_cart.c */
+	/* Ids. The number of the last increment_id may run ahead of the last entity_id. */
+	uint64_t last_product, last_comment, last_order, last_quote, last_increment;
+	json_t *comments; /* owned; an array, as they were posted */
+	json_t *bulks;	  /* owned; by uuid */
 };
 
 void bc_commerce_settings_default(struct commerce_settings *s);
@@ -143,6 +178,9 @@ const char *bc_commerce_acl_name(struct bc_str resource);
 json_t *bc_commerce_read(struct sandbox_call *call);
 /* The object in it under name; NULL with a 400. Takes nothing, borrows from body. */
 json_t *bc_commerce_member(struct sandbox_call *call, const json_t *body, const char *name);
+
+/* commerce_desk.c: orders from behind the counter */
+sandbox_handler bc_desk_orders_post, bc_desk_order_put, bc_desk_order_edit;
 
 /* ---- searching ---- */
 

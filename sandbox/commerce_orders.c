@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The orders that the sandbox's Commerce starts with: 120 of them, the same on every start, with
- * the fields of Adobe's schema that a shop's programs look at. Guests and customers, euros and
- * dollars, every state; every third carries a click token as custom attribute. Amounts are reckoned
- * in cents and add up.
+ * Orders with the fields of Adobe's schema that a shop's programs look at: the 120 that the
+ * sandbox's Commerce starts with, the same on every start, and those that are placed later. At the
+ * start there are guests and customers, euros and dollars, every state; every third carries a click
+ * token as custom attribute. Amounts are reckoned in cents and add up.
  */
 #include "sandbox/commerce.h"
 
@@ -28,8 +28,11 @@ static const struct {
 /* One order while it is being made. */
 struct draft {
 	size_t nth; /* from 0 */
-	json_int_t id;
+	json_int_t id, quote;
+	char increment[COMMERCE_INCREMENT_BYTES];
+	const char *state, *status;
 	bool guest, paid;
+	bool second; /* store view */
 	const char *currency, *email, *first, *last;
 	const char *time;
 	json_t *items; /* owned until it is packed */
@@ -69,15 +72,14 @@ static json_t *address(const struct draft *d, const char *type, int offset)
 	return a;
 }
 
-static json_t *item_make(const struct draft *d, const json_t *product, size_t number, int64_t cents,
-			 int quantity)
+static json_t *item_make(const struct draft *d, const json_t *product, int64_t cents, int quantity)
 {
 	int64_t row = cents * quantity, tax = row * TAX_PERCENT / 100;
 	json_t *item = json_pack(
-		"{sI sI sI sO sO sI ss si so so so so si si si si si so so so so so si si si}",
+		"{sI sI sI sO sO sO ss si so so so so si si si si si so so so so so si si si}",
 		"item_id", 3 * d->id + (json_int_t)d->item_count, "order_id", d->id,
 		"quote_item_id", 4000 + 3 * d->id, "sku", json_object_get(product, "sku"), "name",
-		json_object_get(product, "name"), "product_id", (json_int_t)number + 1,
+		json_object_get(product, "name"), "product_id", json_object_get(product, "id"),
 		"product_type", "simple", "store_id", 1, "price", money(cents), "base_price",
 		money(cents), "original_price", money(cents), "price_incl_tax",
 		money(cents + cents * TAX_PERCENT / 100), "qty_ordered", quantity, "qty_invoiced",
@@ -93,29 +95,44 @@ static json_t *item_make(const struct draft *d, const json_t *product, size_t nu
 	return item;
 }
 
-/* One to three products, and what they come to. */
+/* One more product; false, without items, without memory. */
+static bool item_add(struct draft *d, const json_t *product, int64_t cents, int quantity)
+{
+	if (!d->items)
+		d->items = json_array();
+	if (json_array_append_new(d->items, item_make(d, product, cents, quantity)) < 0) {
+		json_decref(d->items);
+		d->items = NULL;
+		return false;
+	}
+	d->item_count++;
+	d->subtotal += cents * quantity;
+	d->tax += cents * quantity * TAX_PERCENT / 100;
+	d->quantity += quantity;
+	return true;
+}
+
+/* What the items come to. */
+static void sum_up(struct draft *d)
+{
+	d->shipping = d->subtotal < 10000 ? SHIPPING : 0;
+	d->discount = !d->guest && d->nth % 4 == 2 ? d->subtotal / 10 : 0;
+	d->total = d->subtotal - d->discount + d->tax + d->shipping;
+}
+
+/* One to three products. */
 static bool items_make(struct draft *d, const struct commerce_list *products)
 {
 	size_t count = 1 + d->nth % ITEMS_MAX;
 
-	d->items = json_array();
-	for (; d->item_count < count; d->item_count++) {
+	while (d->item_count < count) {
 		size_t number = (d->nth * 5 + d->item_count * 61) % products->count;
-		int64_t cents = bc_commerce_cents(number);
-		int quantity = 1 + (int)((d->nth + d->item_count) % 3);
-		json_t *item = item_make(d, products->items[number]->json, number, cents, quantity);
 
-		if (json_array_append_new(d->items, item) < 0) {
-			json_decref(d->items);
+		if (!item_add(d, products->items[number]->json, bc_commerce_cents(number),
+			      1 + (int)((d->nth + d->item_count) % 3)))
 			return false;
-		}
-		d->subtotal += cents * quantity;
-		d->tax += cents * quantity * TAX_PERCENT / 100;
-		d->quantity += quantity;
 	}
-	d->shipping = d->subtotal < 10000 ? SHIPPING : 0;
-	d->discount = !d->guest && d->nth % 4 == 2 ? d->subtotal / 10 : 0;
-	d->total = d->subtotal - d->discount + d->tax + d->shipping;
+	sum_up(d);
 	return true;
 }
 
@@ -190,28 +207,24 @@ static json_t *custom_attributes(const struct draft *d)
 
 static json_t *order_head(const struct draft *d)
 {
-	char increment[16], protect[8];
-	bool second = d->nth % 5 == 4;
+	char protect[8];
 
-	snprintf(increment, sizeof(increment), "%09lld", (long long)d->id);
 	snprintf(protect, sizeof(protect), "%06zx", (d->nth * 2654435761U) & 0xffffff);
 	return json_pack(
 		"{sI ss ss ss ss si ss sI ss ss si si si ss ss ss si si ss ss ss ss si si si si "
 		"si si sf ss sI}",
-		"entity_id", d->id, "increment_id", increment, "protect_code", protect, "state",
-		states[d->nth % BC_COUNT(states)].state, "status",
-		states[d->nth % BC_COUNT(states)].status, "store_id", second ? 2 : 1, "store_name",
-		second ? "Main Website\nMain Website Store\nEnglish"
-		       : "Main Website\nMain Website Store\nDefault Store View",
-		"quote_id", 1589 + d->id, "created_at", d->time, "updated_at", d->time,
-		"is_virtual", 0, "customer_is_guest", (int)d->guest, "customer_group_id",
-		d->guest ? 0 : 1, "customer_email", d->email, "customer_firstname", d->first,
-		"customer_lastname", d->last, "customer_note_notify", 1, "email_sent", 1,
-		"base_currency_code", d->currency, "order_currency_code", d->currency,
-		"store_currency_code", d->currency, "global_currency_code", d->currency,
-		"base_to_order_rate", 1, "base_to_global_rate", 1, "store_to_base_rate", 0,
-		"store_to_order_rate", 0, "total_item_count", (int)d->item_count,
-		"total_qty_ordered", d->quantity, "weight", 0.4 * d->quantity,
+		"entity_id", d->id, "increment_id", d->increment, "protect_code", protect, "state",
+		d->state, "status", d->status, "store_id", d->second ? 2 : 1, "store_name",
+		d->second ? "Main Website\nMain Website Store\nEnglish"
+			  : "Main Website\nMain Website Store\nDefault Store View",
+		"quote_id", d->quote, "created_at", d->time, "updated_at", d->time, "is_virtual", 0,
+		"customer_is_guest", (int)d->guest, "customer_group_id", d->guest ? 0 : 1,
+		"customer_email", d->email, "customer_firstname", d->first, "customer_lastname",
+		d->last, "customer_note_notify", 1, "email_sent", 1, "base_currency_code",
+		d->currency, "order_currency_code", d->currency, "store_currency_code", d->currency,
+		"global_currency_code", d->currency, "base_to_order_rate", 1, "base_to_global_rate",
+		1, "store_to_base_rate", 0, "store_to_order_rate", 0, "total_item_count",
+		(int)d->item_count, "total_qty_ordered", d->quantity, "weight", 0.4 * d->quantity,
 		"shipping_description", d->shipping ? "Flat Rate - Fixed" : "Free Shipping - Free",
 		"billing_address_id", 2 * d->id - 1);
 }
@@ -229,8 +242,8 @@ static bool add_customer(const struct draft *d, json_t *order)
 				   json_integer((json_int_t)(70 + d->nth % 30))) == 0;
 }
 
-/* Takes the draft's items. */
-static json_t *order_make(struct draft *d)
+/* Takes the draft's items; attributes: borrowed, NULL without memory. */
+static json_t *order_make(struct draft *d, json_t *attributes)
 {
 	json_t *order = order_head(d);
 
@@ -240,7 +253,7 @@ static json_t *order_make(struct draft *d)
 	    json_object_set_new(order, "payment", payment(d)) == 0 &&
 	    json_object_set_new(order, "status_histories", json_array()) == 0 &&
 	    json_object_set_new(order, "extension_attributes", extension(d)) == 0 &&
-	    json_object_set_new(order, "custom_attributes", custom_attributes(d)) == 0)
+	    json_object_set(order, "custom_attributes", attributes) == 0)
 		return order;
 	json_decref(order);
 	return NULL;
@@ -251,9 +264,14 @@ static json_t *order_of(size_t nth, const struct commerce_list *products)
 	const char *state = states[nth % BC_COUNT(states)].state;
 	size_t person = nth % BC_COUNT(people);
 	char email[64], time[COMMERCE_TIME_BYTES];
+	json_t *attributes, *order;
 	struct draft d = {
 		.nth = nth,
 		.id = COMMERCE_FIRST_ORDER + (json_int_t)nth,
+		.quote = COMMERCE_QUOTE_AHEAD + COMMERCE_FIRST_ORDER + (json_int_t)nth,
+		.state = state,
+		.status = states[nth % BC_COUNT(states)].status,
+		.second = nth % 5 == 4,
 		.guest = nth % 2 == 1,
 		.paid = strcmp(state, "processing") == 0 || strcmp(state, "complete") == 0,
 		.currency = nth % 10 == 8 ? "USD" : "EUR",
@@ -263,9 +281,15 @@ static json_t *order_of(size_t nth, const struct commerce_list *products)
 		.time = time,
 	};
 
+	snprintf(d.increment, sizeof(d.increment), "%09lld", (long long)d.id);
 	snprintf(email, sizeof(email), "%s@example.com", people[person].name);
 	bc_commerce_time(last_ms - (COMMERCE_ORDERS - 1 - nth) * APART_MS, time);
-	return items_make(&d, products) ? order_make(&d) : NULL;
+	if (!items_make(&d, products))
+		return NULL;
+	attributes = custom_attributes(&d);
+	order = order_make(&d, attributes);
+	json_decref(attributes);
+	return order;
 }
 
 bool bc_commerce_make_orders(struct commerce_list *list, const struct commerce_list *products)
@@ -278,4 +302,46 @@ bool bc_commerce_make_orders(struct commerce_list *list, const struct commerce_l
 			return false;
 	}
 	return true;
+}
+
+/* ---- those that are placed ---- */
+
+static bool wish_items(struct draft *d, const json_t *lines)
+{
+	const json_t *line;
+	size_t i;
+
+	json_array_foreach(lines, i, line)
+	{
+		const json_t *product = json_object_get(line, "product");
+		double price = json_number_value(json_object_get(product, "price"));
+
+		if (!item_add(d, product, (int64_t)(price * 100 + 0.5),
+			      (int)json_integer_value(json_object_get(line, "quantity"))))
+			return false;
+	}
+	sum_up(d);
+	return true;
+}
+
+json_t *bc_commerce_order_new(const struct commerce_wish *wish)
+{
+	struct draft d = {
+		.nth = (size_t)(wish->entity_id - COMMERCE_FIRST_ORDER),
+		.id = (json_int_t)wish->entity_id,
+		.quote = (json_int_t)wish->quote_id,
+		.state = "new",
+		.status = "pending",
+		.guest = true,
+		.currency = "EUR",
+		.email = wish->email ? wish->email : "guest.buyer@example.com",
+		.first = "Jo",
+		.last = "Muster",
+		.time = wish->time,
+	};
+
+	snprintf(d.increment, sizeof(d.increment), "%s", wish->increment_id);
+	if (!wish_items(&d, wish->lines) || !d.items)
+		return NULL;
+	return order_make(&d, wish->custom_attributes);
 }

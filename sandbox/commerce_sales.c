@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Orders: found by entity_id, searched, commented on. A comment changes the order's status when it
- * names one, and the order's updated_at; nothing tells a repeated one from a new one, so what a
- * client posts twice stands there twice. The comments are kept as they were posted, too, for tests.
+ * names one, and the order's updated_at, and so makes an event of the order; nothing tells a
+ * repeated one from a new one, so what a client posts twice stands there twice. The comments are
+ * kept as they were posted, too, for tests.
  */
 #include "sandbox/commerce.h"
 
@@ -109,7 +110,6 @@ static bool comment_enter(struct commerce *m, struct commerce_item *item, const 
 	if (json_is_string(status))
 		json_object_set(item->json, "status", status);
 	json_object_set_new(item->json, "updated_at", json_string(time));
-	bc_commerce_changed(item);
 	return true;
 }
 
@@ -130,6 +130,10 @@ static void comment_post(struct sandbox_call *call, struct commerce_item *item, 
 			      json_pack("{sOsssO}", "order",
 					json_object_get(item->json, "entity_id"), "at",
 					bc_time_format(wall_ms, at), "statusHistory", history));
+	if (!bc_commerce_saved(call->sandbox, item, true)) {
+		bc_commerce_fail_memory(call);
+		return;
+	}
 	call->accepted = true;
 	bc_sandbox_answer(call, 200, COMMERCE_JSON, BC_STR("true"));
 }

@@ -3,6 +3,7 @@
  * The sandbox's own routes: what it was asked, and how it is to go wrong. Services bring theirs
  * along in their own files.
  */
+#include "sandbox/events.h"
 #include "sandbox/service.h"
 
 enum { LIST_MAX_BYTES = 512 * 1024 * 1024, HELP_MAX_BYTES = 64 * 1024 };
@@ -141,6 +142,7 @@ void bc_control_reset(struct sandbox_call *call)
 	bc_requests_clear(s->requests);
 	bc_tally_clear(s->tally);
 	bc_commerce_reset(s->commerce);
+	bc_events_reset(s->events);
 	if (bc_sovendus_reset(s->sovendus) && bc_ims_reset(s->ims))
 		bc_control_faults_clear(call);
 	else

@@ -7,11 +7,18 @@
  */
 #include <string.h>
 
+#include "sandbox/commerce.h"
+#include "sandbox/events.h"
+#include "sandbox/graphql.h"
 #include "sandbox/service.h"
 
 #define CONTROL "/_sandbox"
 #define IMS	.service = &bc_ims_service, .read_key = bc_ims_read_key
 #define SHOP	.service = &bc_commerce_service, .read_key = bc_commerce_read_key
+#define SENDER	.service = &bc_sender_service
+#define STORE	.service = &bc_graphql_service
+#define JOURNAL .service = &bc_journal_service
+#define STREAM	"organizations/{org}/integrations/{credential}/{registration}"
 #define SINK	"/V1/_sink"
 
 /* clang-format off */
@@ -50,6 +57,20 @@ static const struct sandbox_route routes[] = {
 	{ "GET", "/V1/_large", bc_commerce_large, SHOP, .help = "not Adobe's: ?bytes=1GiB, and &chunked=1, &cut=BYTES" },
 	{ "POST", SINK, bc_commerce_sink, SHOP, .streams = true, .help = "not Adobe's: takes any body, says how long it was and its SHA-256" },
 
+	{ "POST", "/graphql", bc_graphql_post, STORE, .help = "the storefront, no token needed: cart, createGuestCart, createEmptyCart, setCustomAttributesOnCart, addProductsToCart, setGuestEmailOnCart, placeOrder" },
+	{ "GET", "/graphql", bc_graphql_get, STORE, .help = "a query: ?query=, ?variables=" },
+	{ "OPTIONS", "/graphql", bc_graphql_options, STORE, .help = "a browser's preflight" },
+	{ "POST", "/{tenant}/graphql", bc_graphql_post, STORE, .help = "the same" },
+	{ "GET", "/{tenant}/graphql", bc_graphql_get, STORE, .help = "the same" },
+	{ "OPTIONS", "/{tenant}/graphql", bc_graphql_options, STORE, .help = "the same" },
+	{ "GET", "/shop", bc_shop_page, .help = "a shop to click through; ?capture=URL loads that script, ?data-NAME=VALUE is an attribute of its tag" },
+	{ "GET", "/shop/{page}", bc_shop_page, .help = "the same: /shop/checkout has the button that orders" },
+
+	{ "GET", "/events/" STREAM, bc_journal_read, JOURNAL, .help = "Journaling API: ?since=POSITION, ?limit=, ?latest=true, ?seek=-PT2H" },
+	{ "GET", "/events-fast/" STREAM, bc_journal_read, JOURNAL, .help = "the same" },
+	{ "GET", "/prod/keys/{name}", bc_sender_key, SENDER, .help = "I/O Events: the public keys of what the sender signs" },
+	{ "GET", "/csm/registrations/validate", bc_sender_validate, SENDER, .help = "the validation URL of the sender's registration" },
+
 	{ "GET", CONTROL, bc_control_help, .help = "this text" },
 	{ "DELETE", CONTROL, bc_control_reset, .help = "everything as at the start, without faults" },
 	{ "GET", CONTROL "/health", bc_control_health, .help = "alive, and how much it was asked" },
@@ -81,6 +102,29 @@ static const struct sandbox_route routes[] = {
 	{ "DELETE", CONTROL "/commerce", bc_commerce_clear, .help = "as at the start, the data too" },
 	{ "GET", CONTROL "/commerce/comments", bc_commerce_comments, .help = "the comments that were posted; ?order=ENTITY_ID" },
 	{ "DELETE", CONTROL "/commerce/comments", bc_commerce_comments_clear, .help = "forget them" },
+	{ "POST", CONTROL "/orders", bc_desk_orders_post, .help = "an order of these members, a list of them, or {\"count\":N,\"template\":{...}}; ?event=0" },
+	{ "PUT", CONTROL "/orders/{id}", bc_desk_order_put, .help = "changes it and saves it; ?event=0" },
+	{ "POST", CONTROL "/orders/{id}/edit", bc_desk_order_edit, .help = "what editing does: NUMBER-1, and this one canceled; ?event=0" },
+	{ "GET", CONTROL "/events", bc_events_show, .help = "what events say about themselves, and which there are; ?since=NUMBER, ?limit=100" },
+	{ "POST", CONTROL "/events", bc_events_set, .help = "any of client_id, type, spelling" },
+	{ "PUT", CONTROL "/events", bc_events_set, .help = "the same" },
+	{ "DELETE", CONTROL "/events", bc_events_clear, .help = "no events; what they say as at the start" },
+	{ "POST", CONTROL "/events/emit", bc_events_emit, .help = "an envelope, a list of them, or {\"count\":N,\"template\":{...}}" },
+	{ "GET", CONTROL "/journal", bc_journal_show, .help = "how the journal pages and forgets, and what it was asked" },
+	{ "POST", CONTROL "/journal", bc_journal_set, .help = "any of page_max, keep_ms, retry_after, hide_retry_after, next_moves, need_scope" },
+	{ "PUT", CONTROL "/journal", bc_journal_set, .help = "the same" },
+	{ "DELETE", CONTROL "/journal", bc_journal_clear, .help = "as at the start, counted from nothing; the events stay" },
+	{ "POST", CONTROL "/journal/forget", bc_journal_forget, .help = "{\"oldest\":N}: so many of the oldest events are gone" },
+	{ "GET", CONTROL "/sender", bc_sender_show, .help = "the event sender: registration, counts, keys, the last attempts" },
+	{ "PUT", CONTROL "/sender", bc_sender_set, .help = "any of url, batch, reorder, duplicates, schedule_ms, keys, key_path, key_host..." },
+	{ "POST", CONTROL "/sender", bc_sender_set, .help = "the same" },
+	{ "DELETE", CONTROL "/sender", bc_sender_clear, .help = "no registration; what waits is dropped" },
+	{ "POST", CONTROL "/sender/rotate", bc_sender_rotate, .help = "two new keys at new paths" },
+	{ "GET", CONTROL "/webhook", bc_webhook_show, .help = "the hook that is asked before an order is placed, its key, its answers" },
+	{ "PUT", CONTROL "/webhook", bc_webhook_set, .help = "any of url, kind, required, signed, timeout_ms, soft_timeout_ms" },
+	{ "POST", CONTROL "/webhook", bc_webhook_set, .help = "the same" },
+	{ "DELETE", CONTROL "/webhook", bc_webhook_clear, .help = "no hook" },
+	{ "POST", CONTROL "/webhook/rotate", bc_webhook_rotate, .help = "a new key pair" },
 };
 /* clang-format on */
 
@@ -174,12 +218,35 @@ void bc_sandbox_find(struct sandbox_call *call)
 		call->part_count = 0;
 }
 
+/* Whatever asks for a key is the key host's, so that it can count those that are none. */
+static bool path_is_sender(struct bc_str path)
+{
+	return bc_str_starts(path, "/prod/keys") || bc_str_starts(path, "/csm/") ||
+	       (path.len > 4 && memcmp(path.ptr + path.len - 4, ".pem", 4) == 0);
+}
+
+/* "/graphql" and "/TENANT/graphql". */
+static bool path_is_store(struct bc_str path)
+{
+	static const char tail[] = "/graphql";
+	size_t n = sizeof(tail) - 1;
+
+	return path.len >= n && memcmp(path.ptr + path.len - n, tail, n) == 0;
+}
+
 void bc_sandbox_route(struct sandbox_call *call)
 {
 	if (bc_commerce_locate(call))
 		call->service = &bc_commerce_service;
 	else if (bc_str_starts(call->req->path, "/ims/"))
 		call->service = &bc_ims_service;
+	else if (path_is_store(call->req->path))
+		call->service = &bc_graphql_service;
+	else if (bc_str_starts(call->req->path, "/events/") ||
+		 bc_str_starts(call->req->path, "/events-fast/"))
+		call->service = &bc_journal_service;
+	else if (path_is_sender(call->req->path))
+		call->service = &bc_sender_service;
 	else
 		call->service = &bc_sovendus_service;
 	bc_sandbox_find(call);

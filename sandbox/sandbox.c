@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "sandbox/events.h"
 #include "sandbox/service.h"
 
 #define CONTROL "/_sandbox"
@@ -143,6 +144,7 @@ static void sandbox_free(struct bc_sandbox *s)
 {
 	if (!s)
 		return;
+	bc_events_destroy(s->events);
 	bc_faults_destroy(s->faults);
 	bc_requests_destroy(s->requests);
 	bc_tally_destroy(s->tally);
@@ -176,7 +178,9 @@ static bool services_create(struct bc_sandbox *s, const struct bc_sandbox_option
 	s->sovendus = bc_sovendus_create(options->product_id, options->api_key);
 	s->ims = bc_ims_create(options);
 	s->commerce = bc_commerce_create();
-	return s->requests && s->tally && s->sovendus && s->ims && s->commerce;
+	if (s->ims)
+		s->events = bc_events_create(s);
+	return s->requests && s->tally && s->sovendus && s->ims && s->commerce && s->events;
 }
 
 int bc_sandbox_create(struct bc_loop *loop, const struct bc_sandbox_options *options,

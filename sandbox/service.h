@@ -23,6 +23,7 @@ struct sandbox_call;
 struct sovendus;
 struct ims;
 struct commerce;
+struct sandbox_events;
 typedef void sandbox_handler(struct sandbox_call *call);
 
 /* What all routes of a service have in common. */
@@ -97,13 +98,14 @@ struct bc_sandbox {
 	struct bc_loop *loop;	       /* borrowed */
 	struct bc_http_server *server; /* owned; frees itself when closed */
 	const struct bc_clock *clock;
-	struct bc_faults *faults;     /* owned */
-	struct bc_requests *requests; /* owned */
-	struct bc_tally *tally;	      /* owned */
-	struct sovendus *sovendus;    /* owned */
-	struct ims *ims;	      /* owned */
-	struct commerce *commerce;    /* owned */
-	struct sandbox_call *calls;   /* those under way */
+	struct bc_faults *faults;      /* owned */
+	struct bc_requests *requests;  /* owned */
+	struct bc_tally *tally;	       /* owned */
+	struct sovendus *sovendus;     /* owned */
+	struct ims *ims;	       /* owned */
+	struct commerce *commerce;     /* owned */
+	struct sandbox_events *events; /* owned */
+	struct sandbox_call *calls;    /* those under way */
 	void (*closed)(void *ctx);
 	void *closed_ctx;
 };

@@ -10,8 +10,7 @@
 
 #include <stdint.h>
 
-#include "base/attr.h"
-#include "base/str.h"
+#include "base/date.h"
 
 struct bc_clock {
 	uint64_t (*wall_ms)(const struct bc_clock *c);
@@ -28,11 +27,5 @@ static inline uint64_t bc_elapsed_ms(const struct bc_clock *c)
 {
 	return c->elapsed_ms(c);
 }
-
-enum { BC_TIME_TEXT_BYTES = 25 };
-/* RFC 3339 UTC with milliseconds, "2026-11-22T00:54:31.000Z". Returns text (BC_TIME_TEXT_BYTES). */
-char *bc_time_format(uint64_t wall_ms, char *text);
-/* RFC 3339 with any offset, with or without fraction. 0 or BC_EINVAL. */
-BC_MUST_CHECK int bc_time_parse(struct bc_str text, uint64_t *ret_wall_ms);
 
 #endif

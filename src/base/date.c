@@ -5,7 +5,7 @@
  * Times are milliseconds since 1970 UTC; years 1970 to 9999 are known, other dates are refused.
  * The clocks themselves are in clock.c.
  */
-#include "base/clock.h"
+#include "base/date.h"
 
 #include <stdbool.h>
 #include <string.h>

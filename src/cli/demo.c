@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `backchannel demo`: the whole journey of a click, then a program's calls of Adobe Commerce, with
- * real processes, on free ports and in a temporary folder. Every step says what was sent and seen
- * and checks it; the first one that does not hold ends the journey, and then the folder stays, with
- * the logs. `--compare` is another journey on the same stage (demo_compare.c).
+ * `backchannel demo`: the whole journey of a click, then a program's calls of Adobe Commerce, then
+ * both joined: orders that Commerce tells of. With real processes, on free ports and in a temporary
+ * folder. Every step says what was sent and seen and checks it; the first one that does not hold
+ * ends the journey, and then the folder stays, with the logs. `--compare` is another journey on the
+ * same stage (demo_compare.c).
  */
 #include "cli/demo.h"
 
@@ -40,6 +41,10 @@ static const struct demo_step steps[] = {
 	{ "Commerce asks for a pause", demo_step_pause },
 	{ "The access token dies before its time", demo_step_dead_token },
 	{ "The client secret is replaced while calls go on", demo_step_rotation },
+	{ "A visitor lands in a shop that has settings for it, and no code", demo_step_visitor },
+	{ "The click goes into the cart, and with the order into Commerce", demo_step_cart },
+	{ "Commerce tells of the order, and it is handed back", demo_step_event },
+	{ "The daemon is away, and two orders come; both are taken back", demo_step_away },
 };
 
 /* --- the stage ----------------------------------------------------------------------------------
@@ -105,6 +110,7 @@ static int open_stage(struct demo *d, struct bc_err *err)
 	d->daemon.name = "daemon";
 	d->other.name = "expiry-daemon";
 	d->commerce.name = "commerce-daemon";
+	d->nginx.name = "nginx";
 	d->colour = bc_cli_colour(fileno(d->out));
 	d->arena = bc_arena_create(ARENA_BLOCK, ARENA_MAX);
 	if (!d->arena)
@@ -127,6 +133,7 @@ static void close_stage(struct demo *d, bool keep_folder)
 	demo_kill(&d->daemon);
 	demo_kill(&d->other);
 	demo_kill(&d->commerce);
+	demo_kill(&d->nginx);
 	demo_kill(&d->sandbox);
 	demo_kill(&d->sample_partner);
 	demo_answer_finish(&d->answer);
@@ -211,7 +218,10 @@ const struct bc_command bc_command_demo = {
 	.details =
 		"Starts a sandbox and a daemon on free ports with a temporary store, goes "
 		"through the hand-back guide's test list, then through the Commerce guide's calls, "
-		"prints what was sent and seen, and kills the daemon in the middle. Nothing leaves "
+		"then through orders that Commerce itself tells of (with a real nginx, where one "
+		"is installed), prints what was sent and seen, and kills the daemon three times. "
+		"Nothing "
+		"leaves "
 		"this machine and nothing stays behind. "
 		"Exit 0 only if every step held; otherwise the logs are kept and named.\n\n"
 		"With --compare a client that does what the guide's sample does goes through the "

@@ -17,12 +17,12 @@
 #include "base/err.h"
 
 /* The guide's sample values; its client reads API_ENDPOINT too. */
-#define CLIENT_ID     "your_client_id"
+#define CLIENT_ID     DEMO_CLIENT_ID
 #define CLIENT_SECRET "your_client_secret"
-#define NEXT_SECRET   "your_next_secret"
-#define ORG_ID	      "your_org_id"
-#define TENANT	      "/your_tenant"
-#define SKU	      "MUG-BLUE"
+#define NEXT_SECRET   DEMO_CLIENT_SECRET
+#define ORG_ID	      DEMO_ORG_ID
+#define TENANT	      DEMO_TENANT
+#define SKU	      DEMO_SKU
 /* The guide's two calls. Commerce wants searchCriteria in the first; fields keeps answers short. */
 #define LIST	  "/rest/V1/products"
 #define LIST_PAGE LIST "?searchCriteria[pageSize]=2&fields=items[sku,name],total_count"
@@ -56,15 +56,6 @@ static bool write_env(struct demo *d, const char *secrets)
 				    secrets, host, host));
 }
 
-static bool tell_sandbox(struct demo *d, const char *method, const char *path, const char *body,
-			 int status)
-{
-	if (!demo_ask(d, d->sandbox.address, method, path, body))
-		return false;
-	return d->answer.status == status ||
-	       demo_expect_status(d, status, demo_text(d, "the sandbox takes %s %s", method, path));
-}
-
 /* ready_ms becomes the time at which it had a token: what counts here is that one's age. */
 static bool await_token(struct demo *d)
 {
@@ -93,10 +84,11 @@ bool demo_start_commerce(struct demo *d)
 			   strerror(errno));
 		return demo_fail(d, "the daemon gets a folder of its own", &err);
 	}
-	return tell_sandbox(d, "POST", "/_sandbox/ims",
-			    "{\"client_id\":\"" CLIENT_ID "\",\"secrets\":[\"" CLIENT_SECRET "\"],"
-			    "\"org_id\":\"" ORG_ID "\"}",
-			    200) &&
+	return demo_tell_sandbox(d, "POST", "/_sandbox/ims",
+				 "{\"client_id\":\"" CLIENT_ID "\",\"secrets\":[\"" CLIENT_SECRET
+				 "\"],"
+				 "\"org_id\":\"" ORG_ID "\"}",
+				 200) &&
 	       write_env(d, "IMS_CLIENT_SECRET=" CLIENT_SECRET) &&
 	       demo_start_daemon(d, &d->commerce, alone) && await_token(d);
 }
@@ -118,13 +110,13 @@ static bool call_aloud(struct demo *d, const char *path)
 /* What Commerce was asked since the books were cleared, as d->answer. */
 static bool look_at_commerce(struct demo *d)
 {
-	return tell_sandbox(d, "GET", "/_sandbox/requests?path=" SEEN_PATH, NULL, 200);
+	return demo_tell_sandbox(d, "GET", "/_sandbox/requests?path=" SEEN_PATH, NULL, 200);
 }
 
 /* A number of IMS's books, such as "results.issued"; -1, and printed, when it can't be learnt. */
 static int ims_count(struct demo *d, const char *name)
 {
-	if (!tell_sandbox(d, "GET", "/_sandbox/ims/counts", NULL, 200))
+	if (!demo_tell_sandbox(d, "GET", "/_sandbox/ims/counts", NULL, 200))
 		return -1;
 	return atoi(demo_field(d, name));
 }
@@ -151,7 +143,7 @@ static bool expect_answers(struct demo *d, const char *first, const char *second
 
 static bool clear_books(struct demo *d)
 {
-	return tell_sandbox(d, "DELETE", "/_sandbox/requests", NULL, 204);
+	return demo_tell_sandbox(d, "DELETE", "/_sandbox/requests", NULL, 204);
 }
 
 /* --- the guide's two calls ----------------------------------------------------------------------
@@ -277,8 +269,8 @@ bool demo_step_dead_token(struct demo *d)
 	demo_note(d, "IMS withdraws every token that it has issued (one refused in its first 5 s");
 	demo_note(d, "would not be replaced: a role would be missing, and no token heals that)");
 	return await_age(d) &&
-	       tell_sandbox(d, "POST", "/_sandbox/ims", "{\"lifetime\":\"2s\"}", 200) &&
-	       tell_sandbox(d, "POST", "/_sandbox/ims/expire", NULL, 204) && clear_books(d) &&
+	       demo_tell_sandbox(d, "POST", "/_sandbox/ims", "{\"lifetime\":\"2s\"}", 200) &&
+	       demo_tell_sandbox(d, "POST", "/_sandbox/ims/expire", NULL, 204) && clear_books(d) &&
 	       call_aloud(d, PRODUCT) &&
 	       demo_expect_status(d, 200, "the program does not notice that either") &&
 	       expect_answers(d, "401", "200", "Commerce was asked twice: 401, then 200") &&
@@ -291,8 +283,8 @@ bool demo_step_dead_token(struct demo *d)
 static bool add_next(struct demo *d)
 {
 	demo_note(d, "1. in the console a second secret is made; both are good");
-	if (!tell_sandbox(d, "POST", "/_sandbox/ims/secrets", "{\"secret\":\"" NEXT_SECRET "\"}",
-			  200))
+	if (!demo_tell_sandbox(d, "POST", "/_sandbox/ims/secrets",
+			       "{\"secret\":\"" NEXT_SECRET "\"}", 200))
 		return false;
 	demo_note(d, "2. .env gets it, and SIGHUP: IMS_CLIENT_SECRET_NEXT=" NEXT_SECRET);
 	return write_env(d, "IMS_CLIENT_SECRET=" CLIENT_SECRET
@@ -304,12 +296,12 @@ static bool add_next(struct demo *d)
 static bool delete_old(struct demo *d, const char **ret_next)
 {
 	demo_note(d, "3. in the console the old one is deleted, while calls go on");
-	if (!tell_sandbox(d, "GET", "/_sandbox/ims", NULL, 200))
+	if (!demo_tell_sandbox(d, "GET", "/_sandbox/ims", NULL, 200))
 		return false;
 	*ret_next = demo_field(d, "secrets.1");
 	const char *path = demo_text(d, "/_sandbox/ims/secrets/%s", demo_field(d, "secrets.0"));
-	return tell_sandbox(d, "DELETE", path, NULL, 204) &&
-	       tell_sandbox(d, "POST", "/_sandbox/ims", "{\"lifetime\":\"24h\"}", 200);
+	return demo_tell_sandbox(d, "DELETE", path, NULL, 204) &&
+	       demo_tell_sandbox(d, "POST", "/_sandbox/ims", "{\"lifetime\":\"24h\"}", 200);
 }
 
 /* Calls until a token came by the next secret. */
@@ -351,5 +343,5 @@ bool demo_step_rotation(struct demo *d)
 	       swap(d, &failed) &&
 	       demo_expect(d, failed == 0, "of all calls meanwhile, none failed",
 			   demo_text(d, "%d failed", failed)) &&
-	       demo_stop(d, &d->commerce) && demo_stop(d, &d->sandbox);
+	       demo_stop(d, &d->commerce);
 }

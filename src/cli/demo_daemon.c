@@ -18,6 +18,7 @@ enum { ENVIRONMENT_MAX = 32 };
 
 #define SANDBOX_READY  "sandbox listening on http://"
 #define DAEMON_READY   "daemon.started "
+#define EDGE_READY     "edge.listening "
 #define DAEMON_LISTEN  " listen="
 #define SETTINGS_TAKEN "settings.reloaded "
 
@@ -81,7 +82,8 @@ static const char *find_line(const struct demo_child *child, size_t from, const 
 }
 
 /* Finds the address behind these two marks in a whole line of this life's part of the log. */
-static bool find_address(struct demo_child *child, const char *line_mark, const char *mark)
+static bool find_address(const struct demo_child *child, const char *line_mark, const char *mark,
+			 char ret_address[DEMO_ADDRESS_BYTES])
 {
 	struct bc_buf log;
 	bool found = false;
@@ -90,7 +92,7 @@ static bool find_address(struct demo_child *child, const char *line_mark, const 
 	if (at && at < strchr(line, '\n')) {
 		at += strlen(mark);
 		struct bc_str address = { at, strcspn(at, " \n") };
-		found = bc_str_copy(child->address, sizeof(child->address), address) == 0;
+		found = bc_str_copy(ret_address, DEMO_ADDRESS_BYTES, address) == 0;
 	}
 	bc_buf_finish(&log);
 	return found;
@@ -103,7 +105,7 @@ static bool await_ready(struct demo *d, struct demo_child *child, const char *li
 	const char *what = demo_text(d, "the %s starts and says where it listens", child->name);
 	char text[96];
 	int status;
-	while (!find_address(child, line_mark, mark)) {
+	while (!find_address(child, line_mark, mark, child->address)) {
 		if (demo_ended(child->pid, &status)) {
 			child->pid = 0;
 			return demo_expect(d, false, what,
@@ -151,6 +153,14 @@ bool demo_start_daemon(struct demo *d, struct demo_child *daemon, const struct d
 	for (; more && more->name; more++)
 		set(d, &e, more->name, more->value);
 	return start(d, daemon, words, &e) && await_ready(d, daemon, DAEMON_READY, DAEMON_LISTEN);
+}
+
+bool demo_learn_edge(struct demo *d, struct demo_child *daemon)
+{
+	return find_address(daemon, EDGE_READY, DAEMON_LISTEN, daemon->edge) ||
+	       demo_expect(d, false,
+			   demo_text(d, "the %s says where its public listener is", daemon->name),
+			   "no such line in its log");
 }
 
 static bool log_says(const struct demo_child *child, size_t from, const char *mark)
@@ -242,6 +252,19 @@ static bool run(struct demo *d, const char *const *words, int *ret_status, struc
 	return d->output != NULL;
 }
 
+bool demo_run(struct demo *d, const char *const *words, int exit_code, const char *what)
+{
+	struct bc_err err = { 0 };
+	char text[96];
+	int status = 0;
+	if (!run(d, words, &status, &err))
+		return !d->interrupted && demo_fail(d, what, &err);
+	bool good = WIFEXITED(status) && WEXITSTATUS(status) == exit_code;
+	return good || demo_expect(d, false, what,
+				   demo_text(d, "%s: %s", demo_end_text(status, text, sizeof(text)),
+					     d->output));
+}
+
 bool demo_command(struct demo *d, const char *const *words, int exit_code, const char *what)
 {
 	struct bc_err err = { 0 };
@@ -277,13 +300,21 @@ bool demo_set_faults(struct demo *d, const char *spec)
 	return d->answer.status == 200 || demo_expect_status(d, 200, "the sandbox takes the rule");
 }
 
-/* Asks the sandbox, which must answer: no answer would look like no request. */
+bool demo_tell_sandbox(struct demo *d, const char *method, const char *path, const char *body,
+		       int status)
+{
+	if (!demo_ask(d, d->sandbox.address, method, path, body))
+		return false;
+	return d->answer.status == status ||
+	       demo_expect_status(d, status,
+				  demo_text(d, "the sandbox %s %s %s", body ? "takes" : "answers",
+					    method, path));
+}
+
+/* It must answer: no answer would look like no request. */
 static bool ask_sandbox(struct demo *d, const char *path)
 {
-	if (!demo_ask(d, d->sandbox.address, "GET", path, NULL))
-		return false;
-	return d->answer.status == 200 ||
-	       demo_expect_status(d, 200, demo_text(d, "the sandbox answers GET %s", path));
+	return demo_tell_sandbox(d, "GET", path, NULL, 200);
 }
 
 bool demo_partner_requests(struct demo *d, const char *token)

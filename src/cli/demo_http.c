@@ -14,13 +14,31 @@ void demo_answer_finish(struct demo_answer *a)
 {
 	json_decref(a->json);
 	free(a->text);
+	free(a->cookie);
 	*a = (struct demo_answer){ 0 };
 }
 
 struct exchange {
 	struct demo *d;
-	bool done;
+	struct bc_buf body;
+	bool cut, done;
 };
+
+/* The answer streams, since only then its head is to be seen. */
+static void see_head(void *ctx, const struct bc_http_answer_head *head)
+{
+	struct exchange *x = ctx;
+	for (size_t i = 0; i < head->field_count && !x->d->answer.cookie; i++)
+		if (bc_str_ieq(head->fields[i].name, "set-cookie"))
+			x->d->answer.cookie = bc_str_dup(head->fields[i].value);
+}
+
+static bool see_data(void *ctx, struct bc_str bytes)
+{
+	struct exchange *x = ctx;
+	x->cut |= bc_buf_add(&x->body, bytes.ptr, bytes.len) != 0;
+	return true;
+}
 
 static void answered(void *ctx, const struct bc_http_answer *answer)
 {
@@ -29,8 +47,8 @@ static void answered(void *ctx, const struct bc_http_answer *answer)
 	x->done = true;
 	to->status = answer->status;
 	to->duration_ms = answer->duration_ms;
-	to->text = bc_str_dup(answer->body.ptr ? answer->body : BC_STR(""));
-	to->json = to->text ? json_loads(to->text, 0, NULL) : NULL;
+	to->text = bc_str_dup((struct bc_str){ x->body.data ? x->body.data : "", x->body.len });
+	to->json = to->text && !x->cut ? json_loads(to->text, 0, NULL) : NULL;
 	snprintf(to->error, sizeof(to->error), "%s", answer->error_text);
 	bc_loop_stop(x->d->loop);
 }
@@ -40,6 +58,7 @@ bool demo_ask(struct demo *d, const char *host, const char *method, const char *
 {
 	static const char *const headers[] = { "Content-Type: application/json", NULL };
 	struct exchange x = { .d = d };
+	struct bc_http_stream stream = { .head = see_head, .data = see_data, .ctx = &x };
 	struct bc_http_call *call;
 	struct bc_err err = { 0 };
 	struct bc_http_exchange exchange = { .method = method,
@@ -49,16 +68,18 @@ bool demo_ask(struct demo *d, const char *host, const char *method, const char *
 					     .body_bytes = body ? strlen(body) : 0,
 					     .connect_timeout_ms = CONNECT_MS,
 					     .timeout_ms = DEMO_WAIT_MS,
-					     .answer_max_bytes = ANSWER_MAX_BYTES };
+					     .stream = &stream };
 	demo_answer_finish(&d->answer);
 	if (d->interrupted)
 		return false;
+	bc_buf_init(&x.body, ANSWER_MAX_BYTES);
 	if (bc_http_call_start(d->client, &exchange, answered, &x, &call, &err))
 		return demo_fail(d, "a request is sent", &err);
 	while (!x.done && !d->interrupted)
 		bc_loop_run(d->loop);
 	if (!x.done)
 		bc_http_call_cancel(call);
+	bc_buf_finish(&x.body);
 	return !d->interrupted;
 }
 
@@ -74,6 +95,8 @@ bool demo_ask_aloud(struct demo *d, const char *host, const char *method, const 
 			  (int)a->duration_ms);
 	else
 		demo_note(d, "< no answer: %s", a->error);
+	if (a->cookie)
+		demo_note(d, "< Set-Cookie: %s", a->cookie);
 	return true;
 }
 

@@ -89,8 +89,9 @@ const char *demo_text(struct demo *d, const char *fmt, ...)
 void demo_print_opening(const struct demo *d)
 {
 	fprintf(d->out,
-		"The journey of a click, from the landing to the partner and back, and a program's "
-		"calls of\nAdobe Commerce, on this machine alone.\n"
+		"The journey of a click, from the landing to the partner and back, a program's "
+		"calls of\nAdobe Commerce, and orders that Commerce itself tells of, on this "
+		"machine alone.\n"
 		"  partner  a stand-in for Sovendus and for Adobe at http://%s\n"
 		"  daemon   backchannel serve at http://%s\n"
 		"  traces   %s (removed at the end)\n",
@@ -114,6 +115,10 @@ void demo_print_next(const struct demo *d)
 		{ NULL, "backchannel explain 100045" },
 		{ "a call of Commerce, with no token in sight",
 		  "curl http://127.0.0.1:8787/accs/V1/products/MUG-BLUE" },
+		{ "an order of Commerce that carries a click; fetched, and handed back",
+		  "curl http://127.0.0.1:8799/_sandbox/orders -d '{\"state\":\"processing\","
+		  "\"custom_attributes\":{\"bc_click\":\"t.22222-test-222-22222\"}}'" },
+		{ NULL, "backchannel pull --since 1h" },
 		{ "capture at the web server, without any code", "backchannel recipe nginx" },
 	};
 	char path[4096];
@@ -147,7 +152,7 @@ static void print_log(const struct demo *d, const struct demo_child *child)
 void demo_print_logs(const struct demo *d)
 {
 	const struct demo_child *children[] = { &d->sandbox, &d->sample_partner, &d->daemon,
-						&d->other, &d->commerce };
+						&d->other,   &d->commerce,	 &d->nginx };
 	for (size_t i = 0; i < BC_COUNT(children); i++)
 		if (children[i]->log)
 			print_log(d, children[i]);

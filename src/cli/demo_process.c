@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Processes of the demo. Each is this very program, started in the temporary
+ * Processes of the demo. Each is this very program, or a web server, started in the temporary
  * folder, with an environment of our making and in a process group of its own, so that a Ctrl-C at
  * the terminal reaches the demo alone, which then ends them. Should the demo itself be killed, the
- * kernel kills them (PR_SET_PDEATHSIG): nothing stays behind on any way out.
+ * kernel ends them (PR_SET_PDEATHSIG): nothing stays behind on any way out.
  */
 #include "cli/demo.h"
 
@@ -33,32 +33,31 @@ static void name_program(char name[PATH_BYTES])
 }
 
 /* Between fork and exec: only what a signal handler might do, too. */
-BC_NORETURN static void become(const char *program, const char *dir, const char *output,
+BC_NORETURN static void become(const struct demo_program *p, const char *dir, const char *output,
 			       char *const *argv, char *const *environment, pid_t parent)
 {
 	int null = open("/dev/null", O_RDONLY);
 	int out = open(output, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	signal(SIGPIPE, SIG_DFL);
 	setpgid(0, 0);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_PDEATHSIG, p->end_signal);
 	if (getppid() != parent || null < 0 || out < 0 || dup2(null, STDIN_FILENO) < 0 ||
 	    dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0 || chdir(dir))
 		_exit(EXIT_NO_EXEC);
-	execve(program, argv, environment);
+	execve(p->path, argv, environment);
 	_exit(EXIT_NO_EXEC);
 }
 
-int demo_spawn(const char *folder, const char *const *words, char *const *environment,
-	       const char *output, pid_t *ret_pid, struct bc_err *err)
+int demo_spawn_program(const struct demo_program *p, const char *folder, const char *const *words,
+		       char *const *environment, const char *output, pid_t *ret_pid,
+		       struct bc_err *err)
 {
-	const char *argv[WORDS_MAX + 2] = { "backchannel" };
-	char program[PATH_BYTES];
+	const char *argv[WORDS_MAX + 2] = { p->name };
 	size_t n = 0;
 	while (words[n] && n < WORDS_MAX) {
 		argv[n + 1] = words[n];
 		n++;
 	}
-	name_program(program);
 	pid_t parent = getpid(), pid = fork();
 	if (pid < 0) {
 		bc_err_set(err, BC_EIO, "cannot start a process: %s", strerror(errno));
@@ -66,9 +65,19 @@ int demo_spawn(const char *folder, const char *const *words, char *const *enviro
 		return BC_EIO;
 	}
 	if (pid == 0)
-		become(program, folder, output, (char *const *)argv, environment, parent);
+		become(p, folder, output, (char *const *)argv, environment, parent);
+	setpgid(pid, pid); /* by whoever of the two comes first */
 	*ret_pid = pid;
 	return 0;
+}
+
+int demo_spawn(const char *folder, const char *const *words, char *const *environment,
+	       const char *output, pid_t *ret_pid, struct bc_err *err)
+{
+	char path[PATH_BYTES];
+	struct demo_program self = { .name = "backchannel", .path = path, .end_signal = SIGKILL };
+	name_program(path);
+	return demo_spawn_program(&self, folder, words, environment, output, ret_pid, err);
 }
 
 bool demo_ended(pid_t pid, int *ret_status)
@@ -93,7 +102,7 @@ void demo_kill(struct demo_child *child)
 {
 	if (!child->pid)
 		return;
-	kill(child->pid, SIGKILL);
+	kill(-child->pid, SIGKILL);
 	while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
 		continue;
 	child->pid = 0;

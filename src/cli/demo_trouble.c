@@ -8,6 +8,8 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
+
 #define UNKNOWN_TOKEN	"unknown-4c5d-6e7-8f9g0"
 #define WRONG_KEY	"XXXX-WRONG-XXXXXX-XXX"
 #define WRONG_KEY_TOKEN "fffff-test-fff-fffff"
@@ -104,6 +106,20 @@ bool demo_step_partner_down(struct demo *d)
 /* --- killed -------------------------------------------------------------------------------------
  */
 
+/* The ledger has an attempt before its request leaves: only the partner's books say that it came.
+ */
+static bool await_request(struct demo *d, const char *token)
+{
+	uint64_t end = bc_elapsed_ms(&bc_clock_system) + DEMO_WAIT_MS;
+	do
+		if (!demo_partner_requests(d, token))
+			return false;
+	while (!demo_field(d, "requests.0.method")[0] && bc_elapsed_ms(&bc_clock_system) < end &&
+	       demo_sleep(d, DEMO_POLL_MS));
+	return !d->interrupted && demo_expect_field(d, "requests.0.answered", "null",
+						    "the partner has it, and does not answer");
+}
+
 /* Orders in token mode: the click is the cookie that a web server set, token included. */
 static bool kill_in_flight(struct demo *d)
 {
@@ -112,6 +128,7 @@ static bool kill_in_flight(struct demo *d)
 	    !demo_await(d, "100050", "state", "sending", "its request is on its way") ||
 	    !demo_expect_field(d, "attempts.0.outcome", "unknown",
 			       "and is in the ledger already, as unknown") ||
+	    !await_request(d, DEMO_TOKEN_KILLED) ||
 	    !demo_order(d, "100051", "click", "t." DEMO_TOKEN_UNSENT))
 		return false;
 	demo_kill(&d->daemon);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
+#include "cli/explain_revoked.h"
 #include "cli/explain_support.h"
 #include "cli/remote.h"
 
@@ -236,8 +237,29 @@ static void tell_report(const struct teller *t)
 	printf("  reported %s%s%s%s%s\n", when_field(t, "created_at", text, sizeof(text)),
 	       amount[0] ? ", " : "", amount, amount[0] && currency[0] ? " " : "",
 	       amount[0] ? currency : "");
+	if (bc_explain_is_revoked(t->story))
+		printf("  revoked  the shop took the order back %s\n",
+		       when_field(t, "revoked_at", text, sizeof(text)));
 	if (bc_json_text(t->story, "reason")[0])
 		printf("  because  %s\n", bc_json_text(t->story, "reason"));
+}
+
+/* Where Adobe Commerce has it, for whoever looks it up there. */
+static void tell_commerce(const struct teller *t)
+{
+	json_int_t entity = json_integer_value(json_object_get(t->story, "entity_id"));
+	json_int_t edition = json_integer_value(json_object_get(t->story, "edition"));
+	const char *comment = bc_json_text(t->story, "comment");
+	if (!entity && !edition && !comment[0])
+		return;
+	fputs("  commerce ", stdout);
+	if (entity)
+		printf("order %lld there", (long long)entity);
+	else
+		fputs("its id there is not known", stdout);
+	if (edition)
+		printf(", edited %lld time%s", (long long)edition, edition == 1 ? "" : "s");
+	printf("%s%s\n", comment[0] ? ", comment " : "", comment);
 }
 
 static void tell_click(const struct teller *t)
@@ -324,13 +346,17 @@ static void tell(const struct teller *t)
 	       state ? state->headline : bc_json_text(t->story, "state"), final[0] ? " " : "",
 	       final);
 	tell_report(t);
+	tell_commerce(t);
 	tell_click(t);
 	tell_lane(t);
 	tell_attempts(t);
 	if (!state)
 		return;
 	printf("\n  next     ");
-	state->next(t);
+	if (bc_explain_is_revoked(t->story))
+		bc_explain_revoked(t->story);
+	else
+		state->next(t);
 }
 
 static enum bc_exit support(const struct bc_invocation *in, const json_t *story)

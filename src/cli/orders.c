@@ -12,10 +12,11 @@ static void print_row(const json_t *o)
 {
 	const char *next = bc_json_text(o, "next_attempt_at");
 	const char *reason = bc_json_text(o, "reason");
+	const char *revoked = bc_json_text(o, "revoked_at");
 	const char *gap = next[0] ? "  next attempt " : reason[0] ? "  " : "";
-	printf("%-24s  %-20s  %-12s  %s%s%s\n", bc_json_text(o, "created_at"),
-	       bc_json_text(o, "order"), bc_json_text(o, "state"), bc_json_text(o, "lane"), gap,
-	       next[0] ? next : reason);
+	printf("%-24s  %-20s  %-12s  %s%s%s%s%s\n", bc_json_text(o, "created_at"),
+	       bc_json_text(o, "order"), bc_json_text(o, "state"), bc_json_text(o, "lane"),
+	       revoked[0] ? "  taken back " : "", revoked, gap, next[0] ? next : reason);
 }
 
 static void print_list(const json_t *answer)
@@ -35,6 +36,22 @@ static void print_count(const json_t *answer)
 	printf("%lld\n", (long long)json_integer_value(json_object_get(answer, "count")));
 }
 
+int bc_orders_path(struct bc_buf *path, const struct bc_orders_options *options, const char *more)
+{
+	const char *const parts[] = { options->revoked ? "revoked=1" : NULL,
+				      options->with_tokens ? "tokens=1" : NULL, more };
+	char joined[96] = "";
+	size_t at = 0;
+	for (size_t i = 0; i < BC_COUNT(parts); i++) {
+		if (parts[i])
+			at += (size_t)snprintf(joined + at, sizeof(joined) - at, "%s%s",
+					       at ? "&" : "", parts[i]);
+		if (at >= sizeof(joined))
+			return BC_ETOOBIG;
+	}
+	return bc_selector_path(path, "/v1/orders", &options->selector, at ? joined : NULL);
+}
+
 static enum bc_exit ask(const struct bc_invocation *in, const char *more,
 			void (*print)(const json_t *answer))
 {
@@ -42,7 +59,7 @@ static enum bc_exit ask(const struct bc_invocation *in, const char *more,
 	struct bc_reply reply;
 	struct bc_buf path;
 	bc_buf_init(&path, 4096);
-	if (bc_selector_path(&path, "/v1/orders", &o->selector, more)) {
+	if (bc_orders_path(&path, o, more)) {
 		bc_buf_finish(&path);
 		return bc_cli_usage(in, "an option is too long");
 	}
@@ -65,7 +82,9 @@ static enum bc_exit run(const struct bc_invocation *in)
 	const struct bc_orders_options *o = in->options;
 	if (o->count + o->summary + (o->format != NULL) > 1)
 		return bc_cli_usage(in, "--count, --export and --summary are one at a time");
-	if (o->summary && !bc_selector_is_empty(&o->selector))
+	if (o->with_tokens && !o->format)
+		return bc_cli_usage(in, "--with-tokens is for --export alone");
+	if (o->summary && (!bc_selector_is_empty(&o->selector) || o->revoked))
 		return bc_cli_usage(in, "--summary is of all orders; --count takes a selection");
 	if (o->summary)
 		return bc_orders_summary(in);
@@ -77,9 +96,13 @@ static enum bc_exit run(const struct bc_invocation *in)
 static const struct bc_option rows[] = {
 	BC_SELECTOR_ROWS(struct bc_orders_options,
 			 "at most so many (50; up to 1000; --export: all)"),
+	{ "revoked", 0, NULL, offsetof(struct bc_orders_options, revoked),
+	  "only those that the shop took back, whatever their state" },
 	{ "count", 0, NULL, offsetof(struct bc_orders_options, count), "print only how many" },
 	{ "export", 0, "FORMAT", offsetof(struct bc_orders_options, format),
 	  "print all of them, as csv or json (one object a line)" },
+	{ "with-tokens", 0, NULL, offsetof(struct bc_orders_options, with_tokens),
+	  "with --export: the click tokens too, in clear; keep what it prints secret" },
 	{ "summary", 0, NULL, offsetof(struct bc_orders_options, summary),
 	  "print return rates by product over 1 h, 24 h and 7 days" },
 	{ NULL, 0, NULL, 0, NULL },

@@ -2,6 +2,9 @@
 /*
  * `backchannel orders --export`: everything that the selector names, newest first, page by page.
  * What is reported meanwhile is not in it; an order stands in it once.
+ *
+ * --with-tokens: the one place where click tokens are shown. They are what a partner's account
+ * manager may ask for, to find a conversion that the shop took back.
  */
 #include <stdio.h>
 #include <string.h>
@@ -14,8 +17,14 @@
 static const char *const columns[] = {
 	"order",      "state",	     "reason",		"product",	 "lane",
 	"kind",	      "amount",	     "currency",	"attempt_count", "created_at",
-	"updated_at", "finished_at", "next_attempt_at", "deadline_at",
+	"updated_at", "finished_at", "next_attempt_at", "deadline_at",	 "revoked_at",
+	"entity_id",  "edition",     "comment",		"token",
 };
+/* The last one is there only when it is asked for. */
+static size_t column_count(const struct bc_orders_options *o)
+{
+	return BC_COUNT(columns) - !o->with_tokens;
+}
 
 /* RFC 4180: quoted where it must be, a quote doubled. */
 static void print_cell(const char *text)
@@ -33,16 +42,16 @@ static void print_cell(const char *text)
 	putchar('"');
 }
 
-static void print_csv_head(void)
+static void print_csv_head(const struct bc_orders_options *o)
 {
-	for (size_t i = 0; i < BC_COUNT(columns); i++)
+	for (size_t i = 0; i < column_count(o); i++)
 		printf("%s%s", i ? "," : "", columns[i]);
 	fputs("\r\n", stdout);
 }
 
-static void print_csv(const json_t *order)
+static void print_csv(const struct bc_orders_options *o, const json_t *order)
 {
-	for (size_t i = 0; i < BC_COUNT(columns); i++) {
+	for (size_t i = 0; i < column_count(o); i++) {
 		const json_t *value = json_object_get(order, columns[i]);
 		if (i)
 			putchar(',');
@@ -54,16 +63,17 @@ static void print_csv(const json_t *order)
 	fputs("\r\n", stdout);
 }
 
-static void print_json(const json_t *order)
+static void print_json(const struct bc_orders_options *o, const json_t *order)
 {
+	(void)o;
 	json_dumpf(order, stdout, JSON_COMPACT);
 	putchar('\n');
 }
 
 static const struct format {
 	const char *name;
-	void (*head)(void); /* may be NULL */
-	void (*row)(const json_t *order);
+	void (*head)(const struct bc_orders_options *o); /* may be NULL */
+	void (*row)(const struct bc_orders_options *o, const json_t *order);
 } formats[] = {
 	{ "csv", print_csv_head, print_csv },
 	{ "json", NULL, print_json },
@@ -92,9 +102,9 @@ static void print_page(struct order_export *e, const json_t *answer)
 	json_t *order;
 	const json_t *orders = json_object_get(answer, "orders");
 	if (!e->started && e->format->head)
-		e->format->head();
+		e->format->head(e->in->options);
 	e->started = true;
-	json_array_foreach(orders, i, order) e->format->row(order);
+	json_array_foreach(orders, i, order) e->format->row(e->in->options, order);
 	e->rows += json_array_size(orders);
 	snprintf(e->cursor, sizeof(e->cursor), "%s", bc_json_text(answer, "next"));
 }
@@ -102,13 +112,12 @@ static void print_page(struct order_export *e, const json_t *answer)
 /* --limit is at most one page, and then that page is all. */
 static int page_path(const struct order_export *e, struct bc_buf *path)
 {
-	const struct bc_orders_options *o = e->in->options;
-	struct bc_selector selector = o->selector;
+	struct bc_orders_options o = *(const struct bc_orders_options *)e->in->options;
 	char cursor[40];
 	snprintf(cursor, sizeof(cursor), "cursor=%s", e->cursor);
-	if (!selector.limit)
-		selector.limit = PAGE;
-	return bc_selector_path(path, "/v1/orders", &selector, e->cursor[0] ? cursor : NULL);
+	if (!o.selector.limit)
+		o.selector.limit = PAGE;
+	return bc_orders_path(path, &o, e->cursor[0] ? cursor : NULL);
 }
 
 static enum bc_exit export_page(struct order_export *e)
@@ -163,6 +172,12 @@ enum bc_exit bc_orders_export(const struct bc_invocation *in)
 	enum bc_exit result = bc_remote_open(in, BC_REMOTE_ANY, &e.remote);
 	if (result)
 		return result;
+	if (o->with_tokens)
+		fputs("backchannel: this export holds click tokens in clear, and whoever has one "
+		      "can use it in the shop's place\n"
+		      "  keep it like a password, and delete it when it has served; the log says "
+		      "that it was made\n",
+		      stderr);
 	result = export_all(&e);
 	bc_remote_close(e.remote);
 	return result;

@@ -113,9 +113,9 @@ static void fill_click(struct bc_desk *desk, struct capture_op *c, const struct 
 	c->op.in.put_click.deadline_ms = now + config->retry.deadline_ms;
 }
 
-/* 48 bits of time, then 80 random ones: not to be guessed, and neighbours in the store's index, so
- * that clicks of the same moment share its pages. */
-static void mint_id(uint8_t id[BC_CLICK_ID_BYTES], uint64_t now_ms)
+/* 48 bits of time, then 80 random ones: neighbours in the store's index, so that clicks of the same
+ * moment share its pages. */
+void bc_click_mint(uint8_t id[BC_CLICK_ID_BYTES], uint64_t now_ms)
 {
 	enum { TIME_BYTES = 6 };
 	for (int i = 0; i < TIME_BYTES; i++)
@@ -135,7 +135,7 @@ static int fill_identity(struct bc_desk *desk, const struct bc_capture *in, stru
 	if (name.what == BC_NAMED_ID)
 		memcpy(click->id, name.id, sizeof(click->id));
 	else
-		mint_id(click->id, bc_wall_ms(desk->shop->clock));
+		bc_click_mint(click->id, bc_wall_ms(desk->shop->clock));
 	*ret_field = "session";
 	click->has_session = in->session.ptr != NULL;
 	return click->has_session ? bc_session_hash(desk->hasher, in->session, click->session, err)

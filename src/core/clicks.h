@@ -38,6 +38,9 @@ BC_MUST_CHECK int bc_clicks_capture(struct bc_desk *desk, struct bc_arena *arena
 				    void *ctx, struct bc_captured *ret_now, const char **ret_field,
 				    struct bc_err *err);
 
+/* A new id, not to be guessed. */
+void bc_click_mint(uint8_t id[BC_CLICK_ID_BYTES], uint64_t now_ms);
+
 /* Consent withdrawn: forgets the click. done as above with captured NULL; BC_ENOENT when unknown.
  */
 BC_MUST_CHECK int bc_clicks_delete(struct bc_desk *desk, struct bc_arena *arena,

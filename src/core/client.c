@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "core/client_impl.h"
+#include "core/client_shared.h"
 
 /* The client whose thread this is. */
 static _Thread_local const struct bc_client *serving;
@@ -95,10 +96,12 @@ static void end_jobs(struct bc_client *c)
 
 static void client_free(struct bc_client *c)
 {
-	bc_tokens_destroy(c->tokens);
+	if (!c->shared)
+		bc_tokens_destroy(c->tokens);
 	bc_http_client_destroy(c->http);
 	bc_upstream_door_destroy(c->door);
-	bc_loop_destroy(c->loop);
+	if (!c->shared)
+		bc_loop_destroy(c->loop);
 	bc_client_settings_finish(&c->settings);
 	free(c);
 }
@@ -134,19 +137,16 @@ static int open_tokens(struct bc_client *c, struct bc_err *err)
 	return bc_tokens_create(c->loop, &c->settings.oauth, &options, &c->tokens, err);
 }
 
+/* On the loop that is there. */
 static int open_parts(struct bc_client *c, struct bc_err *err)
 {
 	struct bc_http_client_options http = { .user_agent = c->settings.user_agent,
 					       .proxy = c->settings.proxy,
 					       .ca_file = c->settings.ca_file,
 					       .connections_max = c->settings.concurrency };
-	int result = bc_loop_create(&c->loop, err);
+	int result = bc_http_client_create(c->loop, &http, &c->http, err);
 	if (!result)
-		result = bc_http_client_create(c->loop, &http, &c->http, err);
-	if (!result)
-		result = bc_upstream_door_create(c->loop, &c->upstream, &c->door, err);
-	if (!result)
-		result = open_tokens(c, err);
+		result = bc_upstream_door_create(c->loop, c->upstream, &c->door, err);
 	return result;
 }
 
@@ -160,19 +160,60 @@ static void client_abandon(struct bc_client *c)
 	free(c);
 }
 
-int bc_client_create(const struct bc_client_options *options, struct bc_client **ret_client,
-		     struct bc_err *err)
+static struct bc_client *client_new(const struct bc_clock *clock)
 {
 	struct bc_client *c = calloc(1, sizeof(*c));
 	if (!c)
-		return bc_err_nomem(err);
-	c->clock = &bc_clock_system;
+		return NULL;
+	c->clock = clock;
 	c->pump.run = bc_client_calls_pump;
 	c->mark.run = mark_thread;
-	bc_upstream_init(&c->upstream, c->clock);
-	int result = bc_client_settings_read(options, &c->settings, err);
+	c->upstream = &c->own_upstream;
+	bc_upstream_init(c->upstream, c->clock);
+	return c;
+}
+
+int bc_client_create_shared(const struct bc_client_options *options,
+			    const struct bc_client_shared *shared, struct bc_client **ret_client,
+			    struct bc_err *err)
+{
+	struct bc_client *c = client_new(shared->clock);
+	if (!c)
+		return bc_err_nomem(err);
+	c->shared = true;
+	c->loop = shared->loop;
+	c->tokens = shared->tokens;
+	c->upstream = shared->upstream;
+	int result = bc_client_settings_read(options, true, &c->settings, err);
 	if (!result)
 		result = open_parts(c, err);
+	if (result)
+		client_abandon(c);
+	else
+		*ret_client = c;
+	return result;
+}
+
+void bc_client_end(struct bc_client *client)
+{
+	atomic_store(&client->ending, true);
+	client->stopping = true;
+	stop_jobs(client);
+}
+
+int bc_client_create(const struct bc_client_options *options, struct bc_client **ret_client,
+		     struct bc_err *err)
+{
+	struct bc_client *c = client_new(&bc_clock_system);
+	if (!c)
+		return bc_err_nomem(err);
+	int result = bc_client_settings_read(options, false, &c->settings, err);
+	if (!result)
+		result = bc_loop_create(&c->loop, err);
+	if (!result)
+		result = open_parts(c, err);
+	if (!result)
+		result = open_tokens(c, err);
 	if (!result && options->run_thread)
 		result = bc_loop_thread_start(c->loop, "backchannel", &c->thread, err);
 	if (result) {

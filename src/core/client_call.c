@@ -288,7 +288,7 @@ static bool pause_call(struct client_call *call, uint64_t wait_ms)
 
 static bool sleep_all(struct client_call *call, uint64_t wait_ms)
 {
-	struct bc_upstream *u = &call->job.client->upstream;
+	struct bc_upstream *u = call->job.client->upstream;
 	bc_upstream_sleep(u, wait_ms);
 	if (bc_upstream_asleep_ms(u) >= left_ms(call))
 		return false;

@@ -8,6 +8,7 @@
  *	client_call.c		one Commerce call: its states
  *	client_hand_back.c	one hand-back
  *	client_blocking.c	the forms that wait
+ *	client_shared.h		a client on a loop of the daemon's
  *
  * Whatever is under way is a job: built on the thread that asks for it, posted to the client's
  * loop, and from then on the loop's alone. It belongs to the client until its done was called and
@@ -47,19 +48,22 @@ struct client_settings {
 	/* For the token manager; client_id NULL: none. Its secrets are references. */
 	struct bc_oauth_config oauth;
 };
-BC_MUST_CHECK int bc_client_settings_read(const struct bc_client_options *options,
+/* shared: the credential is somebody else's, only its id is read. */
+BC_MUST_CHECK int bc_client_settings_read(const struct bc_client_options *options, bool shared,
 					  struct client_settings *ret_settings, struct bc_err *err);
 void bc_client_settings_finish(struct client_settings *s); /* all zero is fine */
 
 struct bc_client {
-	struct bc_loop *loop;	       /* owned */
+	bool shared;		       /* loop, tokens and upstream are somebody else's */
+	struct bc_loop *loop;	       /* owned unless shared */
 	struct bc_loop_thread *thread; /* owned; NULL: a loop of the caller's */
 	struct bc_task mark;	       /* tells the thread whose it is */
 	const struct bc_clock *clock;  /* borrowed */
 	struct client_settings settings;
-	struct bc_http_client *http; /* owned */
-	struct bc_tokens *tokens;    /* owned; NULL: no OAuth */
-	struct bc_upstream upstream;
+	struct bc_http_client *http;  /* owned */
+	struct bc_tokens *tokens;     /* owned unless shared; NULL: no OAuth */
+	struct bc_upstream *upstream; /* own_upstream unless shared */
+	struct bc_upstream own_upstream;
 	struct bc_upstream_door *door; /* owned */
 	atomic_bool ending;	       /* nothing may be asked for any more */
 	bool dispatching;	       /* a completion may be running, */

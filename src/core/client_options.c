@@ -151,13 +151,12 @@ static int read_oauth(struct client_settings *s, const struct bc_client_options 
 		.proxy = s->proxy,
 		.ca_file = s->ca_file,
 	};
-	s->api_key_line = keep_line(s, "x-api-key", o->oauth_client_id, &failed);
 	return failed ? bc_err_nomem(err) : read_scope(s, o, err);
 }
 
 /* --- all of it ------------------------------------------------------------------------------- */
 
-static int read_all(struct client_settings *s, const struct bc_client_options *o,
+static int read_all(struct client_settings *s, const struct bc_client_options *o, bool shared,
 		    struct bc_err *err)
 {
 	bool failed = false;
@@ -172,22 +171,23 @@ static int read_all(struct client_settings *s, const struct bc_client_options *o
 	s->user_agent =
 		keep(s, given(o->user_agent) ? o->user_agent : "backchannel/" BC_VERSION, &failed);
 	s->org_line = keep_line(s, "x-gw-ims-org-id", o->oauth_org_id, &failed);
+	s->api_key_line = keep_line(s, "x-api-key", o->oauth_client_id, &failed);
 	if (failed)
 		return bc_err_nomem(err);
-	return given(o->oauth_client_id) ? read_oauth(s, o, err) : 0;
+	return given(o->oauth_client_id) && !shared ? read_oauth(s, o, err) : 0;
 }
 
-int bc_client_settings_read(const struct bc_client_options *options,
+int bc_client_settings_read(const struct bc_client_options *options, bool shared,
 			    struct client_settings *ret_settings, struct bc_err *err)
 {
 	struct client_settings s = { 0 };
-	int result = check_pair(options, err);
+	int result = shared ? 0 : check_pair(options, err);
 	if (!result)
 		result = check_texts(options, err);
 	if (!result)
 		result = check_urls(options, err);
 	if (!result)
-		result = read_all(&s, options, err);
+		result = read_all(&s, options, shared, err);
 	if (result)
 		bc_client_settings_finish(&s);
 	else

@@ -103,6 +103,8 @@ void job_settle(struct job *job, const struct job_end *end)
 	in->count_failure = end->count_failure;
 	in->now_ms = bc_wall_ms(d->shop->clock);
 	in->clear_token = end->next == BC_ORDER_DELIVERED && d->desk.config->order_keep_ms == 0;
+	in->comment = (end->next == BC_ORDER_DELIVERED && d->desk.config->comment_delivered) ||
+		      (end->next == BC_ORDER_REJECTED && d->desk.config->comment_rejected);
 	job_store(job);
 }
 

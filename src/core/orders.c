@@ -16,9 +16,9 @@ struct accept_op {
 	void *ctx;
 };
 
-static enum bc_order_result result_of(const struct bc_store_op *op)
+enum bc_order_result bc_orders_result(enum bc_accept_result how, const struct bc_order *order)
 {
-	switch (op->out.accept.how) {
+	switch (how) {
 	case BC_ACCEPT_ADOPTED:
 		return BC_ORDERS_ADOPTED;
 	case BC_ACCEPT_REPEATED:
@@ -28,8 +28,19 @@ static enum bc_order_result result_of(const struct bc_store_op *op)
 	case BC_ACCEPT_CREATED:
 		break;
 	}
-	return op->out.accept.order.state == BC_ORDER_UNATTRIBUTED ? BC_ORDERS_UNATTRIBUTED
-								   : BC_ORDERS_ACCEPTED;
+	return order->state == BC_ORDER_UNATTRIBUTED ? BC_ORDERS_UNATTRIBUTED : BC_ORDERS_ACCEPTED;
+}
+
+bool bc_orders_became_due(enum bc_order_result result)
+{
+	return result == BC_ORDERS_ACCEPTED || result == BC_ORDERS_ADOPTED;
+}
+
+void bc_orders_log(const struct bc_order *order, const char *result, const char *source)
+{
+	bc_log_info("order.reported", BC_LSTR("order", order->order), BC_LS("source", source),
+		    BC_LS("result", result), BC_LSTR("product", order->product),
+		    BC_LSTR("reason", order->reason));
 }
 
 static bool same(struct bc_str a, struct bc_str b)
@@ -37,13 +48,9 @@ static bool same(struct bc_str a, struct bc_str b)
 	return a.len == b.len && memcmp(a.ptr, b.ptr, a.len) == 0;
 }
 
-/* The one line an order leaves in the log when it arrives. */
-static void log_arrival(const struct accept_op *a, enum bc_order_result result)
+static void tell_product(const struct accept_op *a)
 {
 	const struct bc_order *o = &a->op.out.accept.order;
-	bc_log_info("order.reported", BC_LSTR("order", o->order),
-		    BC_LS("result", bc_order_result_name[result]), BC_LSTR("product", o->product),
-		    BC_LSTR("reason", o->reason));
 	if (a->asked_product.ptr && o->product.ptr && !same(a->asked_product, o->product))
 		bc_log_warning("order.product_ignored", BC_LSTR("order", o->order),
 			       BC_LSTR("reported", a->asked_product), BC_LSTR("kept", o->product));
@@ -51,10 +58,11 @@ static void log_arrival(const struct accept_op *a, enum bc_order_result result)
 
 static void count_arrival(struct accept_op *a, const struct bc_store_op *op)
 {
-	enum bc_order_result result = result_of(op);
+	enum bc_order_result result = bc_orders_result(op->out.accept.how, &op->out.accept.order);
 	atomic_fetch_add_explicit(&a->shop->stats.orders[result], 1, memory_order_relaxed);
-	log_arrival(a, result);
-	if ((result == BC_ORDERS_ACCEPTED || result == BC_ORDERS_ADOPTED) && a->shop->on_due)
+	bc_orders_log(&op->out.accept.order, bc_order_result_name[result], NULL);
+	tell_product(a);
+	if (bc_orders_became_due(result) && a->shop->on_due)
 		a->shop->on_due(a->shop->ctx);
 }
 
@@ -168,6 +176,19 @@ static int fill_accept(struct bc_desk *desk, const struct bc_report *report, str
 	return check_text(report->currency, 16, "currency", err);
 }
 
+int bc_orders_read(struct bc_desk *desk, const struct bc_report *report, struct bc_accept *ret,
+		   const char **ret_field, struct bc_err *err)
+{
+	*ret = (struct bc_accept){ .order = report->order,
+				   .has_previous = desk->previous != NULL,
+				   .amount = report->amount,
+				   .currency = report->currency,
+				   .now_ms = bc_wall_ms(desk->shop->clock) };
+	ret->due_ms = ret->now_ms;
+	ret->deadline_ms = ret->now_ms + desk->config->retry.deadline_ms;
+	return fill_accept(desk, report, ret, ret_field, err);
+}
+
 int bc_orders_accept(struct bc_desk *desk, struct bc_arena *arena, const struct bc_report *report,
 		     bc_accept_done *done, void *ctx, const char **ret_field, struct bc_err *err)
 {
@@ -181,16 +202,9 @@ int bc_orders_accept(struct bc_desk *desk, struct bc_arena *arena, const struct 
 	a->op = (struct bc_store_op){ .kind = BC_STORE_ACCEPT_ORDER,
 				      .done = order_stored,
 				      .arena = arena };
-	struct bc_accept *in = &a->op.in.accept;
-	int result = fill_accept(desk, report, in, ret_field, err);
+	int result = bc_orders_read(desk, report, &a->op.in.accept, ret_field, err);
 	if (result)
 		return result;
-	in->order = report->order;
-	in->has_previous = desk->previous != NULL;
-	in->amount = report->amount;
-	in->currency = report->currency;
-	in->now_ms = in->due_ms = bc_wall_ms(shop->clock);
-	in->deadline_ms = in->now_ms + desk->config->retry.deadline_ms;
 	a->config = bc_shop_config_ref(desk->config); /* its names are in the operation */
 	bc_desk_submit(desk, &a->op);
 	return 0;

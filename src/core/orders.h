@@ -32,4 +32,20 @@ BC_MUST_CHECK int bc_orders_accept(struct bc_desk *desk, struct bc_arena *arena,
 				   const struct bc_report *report, bc_accept_done *done, void *ctx,
 				   const char **ret_field, struct bc_err *err);
 
+/* --- for whoever brings orders by another way (intake.h) ------------------------------------- */
+
+/*
+ * Reads a report into what the store takes, by the rules of the desk. ret is filled whole; it
+ * borrows from the report and from desk->config, of which the caller keeps a reference until the
+ * store is done. 0, or BC_EINVAL with *ret_field naming the wrong field.
+ */
+BC_MUST_CHECK int bc_orders_read(struct bc_desk *desk, const struct bc_report *report,
+				 struct bc_accept *ret, const char **ret_field, struct bc_err *err);
+/* How it came out, as it is counted. order: as it stands then. */
+enum bc_order_result bc_orders_result(enum bc_accept_result how, const struct bc_order *order);
+/* Did a conversion become due by it? */
+bool bc_orders_became_due(enum bc_order_result result);
+/* The one line that an order leaves in the log when it arrives. source NULL: the shop itself. */
+void bc_orders_log(const struct bc_order *order, const char *result, const char *source);
+
 #endif

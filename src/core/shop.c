@@ -9,6 +9,34 @@
 const uint32_t bc_duration_bound_ms[BC_DURATION_BUCKETS] = { 5,	  10,	25,   50,   100,   250,
 							     500, 1000, 2500, 5000, 10000, 30000 };
 
+const char *const bc_landing_name[BC_LANDINGS] = { [BC_LANDING_STORED] = "stored",
+						   [BC_LANDING_COOKIE] = "cookie",
+						   [BC_LANDING_NOTHING] = "nothing",
+						   [BC_LANDING_FOREIGN] = "foreign",
+						   [BC_LANDING_LIMITED] = "limited" };
+
+const char *const bc_events_result_name[BC_EVENTS_RESULTS] = {
+	[BC_EVENTS_ACCEPTED] = "accepted",
+	[BC_EVENTS_BAD_SIGNATURE] = "bad-signature",
+	[BC_EVENTS_UNKNOWN_KEY_PATH] = "unknown-key-path",
+	[BC_EVENTS_KEY_UNAVAILABLE] = "key-unavailable",
+	[BC_EVENTS_OTHER_CLIENT] = "other-client",
+	[BC_EVENTS_MALFORMED] = "malformed",
+	[BC_EVENTS_STORE_REFUSED] = "store-refused",
+};
+
+const char *const bc_webhook_name[BC_WEBHOOKS] = {
+	[BC_WEBHOOK_BOUND] = "bound",
+	[BC_WEBHOOK_NOTHING] = "nothing",
+	[BC_WEBHOOK_BAD_SIGNATURE] = "bad-signature",
+	[BC_WEBHOOK_DROPPED] = "dropped",
+	[BC_WEBHOOK_STORE_REFUSED] = "store-refused",
+};
+
+const char *const bc_input_drop_name[BC_INPUT_DROPS] = {
+	[BC_INPUT_MALFORMED] = "malformed", [BC_INPUT_BUSY] = "busy", [BC_INPUT_KERNEL] = "kernel"
+};
+
 const char *const bc_order_result_name[BC_ORDER_RESULTS] = {
 	[BC_ORDERS_ACCEPTED] = "accepted", [BC_ORDERS_ADOPTED] = "adopted",
 	[BC_ORDERS_REPEATED] = "repeated", [BC_ORDERS_UNATTRIBUTED] = "unattributed",

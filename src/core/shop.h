@@ -53,6 +53,10 @@ struct bc_shop_config {
 	struct bc_secret *alert_url;	/* NULL = none; may carry a key, so it is a secret */
 	uint32_t return_rate_alert_pct; /* alarm below so many percent in 24 h; 0 = never */
 	uint32_t return_rate_orders;	/* and only from so many orders on */
+	/* Orders of Adobe Commerce. */
+	const char *const *completed_states; /* ended by NULL */
+	const char *click_attribute;
+	bool comment_delivered, comment_rejected;
 };
 struct bc_shop_config *bc_shop_config_ref(struct bc_shop_config *config);
 void bc_shop_config_unref(struct bc_shop_config *config); /* NULL is fine; any thread */
@@ -78,10 +82,60 @@ enum bc_order_result {
 };
 extern const char *const bc_order_result_name[BC_ORDER_RESULTS];
 
+enum { BC_SHOP_INTAKE_SOURCES = 4, BC_SHOP_INTAKE_RESULTS = 9 }; /* as in core/intake.h */
+
+/* What came of a landing that was told to the public listener. */
+enum bc_landing {
+	BC_LANDING_STORED,  /* on disk */
+	BC_LANDING_COOKIE,  /* the store refused: the token is in the visitor's cookie */
+	BC_LANDING_NOTHING, /* no URL, or none with a token */
+	BC_LANDING_FOREIGN, /* an image, frame or fetch of another site */
+	BC_LANDING_LIMITED, /* too many of one address */
+	BC_LANDINGS
+};
+extern const char *const bc_landing_name[BC_LANDINGS];
+
+/* What came of a delivery of Adobe's events. */
+enum bc_events_result {
+	BC_EVENTS_ACCEPTED,	    /* what it says of orders is on disk, or it says nothing */
+	BC_EVENTS_BAD_SIGNATURE,    /* none, or none that passes */
+	BC_EVENTS_UNKNOWN_KEY_PATH, /* it names keys where no key can be: nothing was fetched */
+	BC_EVENTS_KEY_UNAVAILABLE,  /* a key could not be fetched: to be sent again */
+	BC_EVENTS_OTHER_CLIENT,	    /* signed by Adobe, and for somebody else */
+	BC_EVENTS_MALFORMED,	    /* signed, and no events */
+	BC_EVENTS_STORE_REFUSED,    /* to be sent again */
+	BC_EVENTS_RESULTS
+};
+extern const char *const bc_events_result_name[BC_EVENTS_RESULTS];
+
+/* What came of a webhook of Commerce. */
+enum bc_webhook {
+	BC_WEBHOOK_BOUND,	  /* its click is kept for the order */
+	BC_WEBHOOK_NOTHING,	  /* no order, or one without a click */
+	BC_WEBHOOK_BAD_SIGNATURE, /* none, or one that does not pass */
+	BC_WEBHOOK_DROPPED,	  /* too many are under way */
+	BC_WEBHOOK_STORE_REFUSED,
+	BC_WEBHOOKS
+};
+extern const char *const bc_webhook_name[BC_WEBHOOKS];
+
+/* Why a datagram came to nothing. */
+enum bc_input_drop {
+	BC_INPUT_MALFORMED, /* not a capture line, or one with a wrong field */
+	BC_INPUT_BUSY,	    /* the store refused for too long */
+	BC_INPUT_KERNEL,    /* the socket's buffer was full */
+	BC_INPUT_DROPS
+};
+extern const char *const bc_input_drop_name[BC_INPUT_DROPS];
+
 /* Counters for /metrics. */
 struct bc_shop_stats {
 	atomic_uint_fast64_t clicks_production, clicks_test, clicks_refused;
 	atomic_uint_fast64_t orders[BC_ORDER_RESULTS];
+	atomic_uint_fast64_t intake[BC_SHOP_INTAKE_SOURCES][BC_SHOP_INTAKE_RESULTS]; /* intake.h */
+	atomic_uint_fast64_t landings[BC_LANDINGS];
+	atomic_uint_fast64_t events[BC_EVENTS_RESULTS], webhooks[BC_WEBHOOKS];
+	atomic_uint_fast64_t input_taken, input_dropped[BC_INPUT_DROPS];
 	atomic_uint_fast64_t duration_bucket[BC_DURATION_BUCKETS + 1], duration_ms_sum,
 		duration_count;
 };

@@ -58,6 +58,25 @@ static int set_conversion(json_t *j, const struct bc_order *o)
 	return bad;
 }
 
+static const char *const comment_names[] = {
+	[BC_COMMENT_DUE] = "due",
+	[BC_COMMENT_DONE] = "done",
+	[BC_COMMENT_GIVEN_UP] = "given up",
+};
+
+/* What only an order of Adobe Commerce has. */
+static int set_commerce(json_t *j, const struct bc_order *o)
+{
+	int bad = bc_json_set_time(j, "revoked_at", o->revoked_ms);
+	if (o->entity_id)
+		bad |= json_object_set_new(j, "entity_id", json_integer((json_int_t)o->entity_id));
+	if (o->edition)
+		bad |= json_object_set_new(j, "edition", json_integer(o->edition));
+	if (o->comment != BC_COMMENT_NONE)
+		bad |= set_cstr(j, "comment", comment_names[o->comment]);
+	return bad;
+}
+
 json_t *bc_order_json(const struct bc_order *o)
 {
 	json_t *j = json_object();
@@ -72,6 +91,7 @@ json_t *bc_order_json(const struct bc_order *o)
 	bad |= bc_json_set_time(j, "created_at", o->created_ms);
 	bad |= bc_json_set_time(j, "updated_at", o->updated_ms);
 	bad |= bc_json_set_time(j, "finished_at", o->finished_ms);
+	bad |= set_commerce(j, o);
 	if (!bad)
 		return j;
 	json_decref(j);

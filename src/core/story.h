@@ -10,8 +10,8 @@
 
 #include "core/lanes.h"
 
-/* One order in a list or an answer: order, state, reason, product, lane, kind, times. NULL: no
- * memory. */
+/* One order in a list or an answer: order, state, reason, product, lane, kind, times; of one of
+ * Adobe Commerce entity_id, edition, revoked_at, comment. NULL: no memory. */
 BC_MUST_CHECK json_t *bc_order_json(const struct bc_order *order);
 /* The whole story: the above, the click, every attempt, how its lane stands (lane may be NULL). */
 BC_MUST_CHECK json_t *bc_story_json(const struct bc_order *order, const struct bc_attempt *attempts,

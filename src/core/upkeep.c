@@ -56,17 +56,22 @@ static void purged(struct bc_store_op *op)
 	check_stopped(u);
 }
 
+static void tell_writable(struct bc_upkeep *u)
+{
+	u->told = false;
+	bc_log_info("store.writable", BC_LS("meaning", "the store takes writes again"));
+	bc_delivery_wake(u->delivery);
+}
+
 static void probed(struct bc_store_op *op)
 {
 	struct bc_upkeep *u = BC_CONTAINER(op, struct bc_upkeep, op);
 	u->busy = false;
-	if (op->result == 0) {
-		bc_log_info("store.writable", BC_LS("meaning", "the store takes writes again"));
-		bc_delivery_wake(u->delivery);
-	} else if (!u->told) {
+	if (op->result == 0)
+		tell_writable(u);
+	else if (!u->told)
 		bc_log_error("store.refuses", BC_LS("error", op->err.text),
 			     BC_LS("hint", op->err.hint));
-	}
 	u->told = op->result != 0;
 	check_stopped(u);
 }
@@ -145,6 +150,8 @@ static void turn(void *ctx)
 	uint64_t now = bc_elapsed_ms(u->shop->clock);
 	if (stats.broken)
 		tell_broken(u, &stats.broken_err);
+	if (u->told && stats.writable) /* somebody's write went through before a probe did */
+		tell_writable(u);
 	if (!stats.writable && !stats.broken)
 		probe(u);
 	else if (stats.writable && !stats.broken && now >= u->next_purge_ms)

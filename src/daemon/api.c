@@ -29,6 +29,8 @@ static const struct route {
 	{ "GET", "/v1/orders/{order}", get_order, false },
 	{ "POST", "/v1/orders/{order}/cancel", cancel_order, false },
 	{ "POST", "/v1/orders/{order}/retry", retry_order, false },
+	{ "GET", "/v1/pull", get_pull, false },
+	{ "POST", "/v1/pull", post_pull, false },
 	{ "GET", "/v1/summary", get_summary, false },
 	{ "GET", "/v1/token", get_token, false },
 };

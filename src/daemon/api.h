@@ -7,8 +7,11 @@
 #ifndef BC_DAEMON_API_H
 #define BC_DAEMON_API_H
 
+#include "core/comments.h"
 #include "core/delivery.h"
 #include "core/gateway.h"
+#include "core/journal.h"
+#include "core/pull.h"
 
 struct bc_api;
 
@@ -34,6 +37,9 @@ struct bc_api_commerce {
 	struct bc_tokens *tokens;
 	struct bc_gateway *gateway;
 	struct bc_upstream *upstream;
+	struct bc_pull *pull; /* there without the others where no daemon runs */
+	struct bc_comments *comments;
+	struct bc_journal *journal; /* NULL while it alone is off, too */
 };
 
 struct bc_api_options {

@@ -71,9 +71,11 @@ bool call_number(struct call *call, const char *name, struct bc_str *ret); /* te
 bool call_query(struct call *call, const char *name,
 		struct bc_str *ret); /* decoded; absent = not there */
 bool call_query_duration(struct call *call, const char *name, uint64_t max_ms, uint64_t *ret_ms);
+/* RFC 3339, or an age as "2h"; absent: 0. */
+bool call_query_time(struct call *call, const char *name, uint64_t *ret_ms);
 bool call_query_flag(struct call *call, const char *name, bool *ret); /* 0 or 1; absent = 0 */
-/* state, since, until, lane, product, limit, cursor. limit 0 = not given; a state of any where none
- * is named. What it points to is in the request's arena. */
+/* state, since, until, lane, product, revoked, limit, cursor. limit 0 = not given; a state of any
+ * where none is named. What it points to is in the request's arena. */
 bool call_selector(struct call *call, struct bc_order_selector *ret);
 
 /* The store on the call's behalf, on call->op but for its inputs. */
@@ -108,6 +110,7 @@ route_handler post_click, delete_click;				/* api_clicks.c */
 route_handler post_order, get_order, retry_order, cancel_order; /* api_orders.c */
 route_handler list_orders, retry_orders;			/* api_select.c */
 route_handler get_lanes, pause_lane, resume_lane, probe_lane;	/* api_lanes.c */
+route_handler get_pull, post_pull;				/* api_pull.c */
 route_handler get_summary;					/* api_summary.c */
 route_handler get_token;					/* api_token.c */
 route_handler get_health, get_ready, get_metrics;		/* api_system.c, metrics.c */

@@ -131,7 +131,7 @@ bool call_query_flag(struct call *call, const char *name, bool *ret)
 
 /* --- the selector -------------------------------------------------------------------------- */
 
-static bool query_time(struct call *call, const char *name, uint64_t *ret_ms)
+bool call_query_time(struct call *call, const char *name, uint64_t *ret_ms)
 {
 	struct bc_str text;
 	uint64_t age;
@@ -150,8 +150,8 @@ static bool query_time(struct call *call, const char *name, uint64_t *ret_ms)
 static bool select_times(struct call *call, struct bc_order_selector *ret)
 {
 	struct bc_str until;
-	if (!query_time(call, "since", &ret->since_ms) ||
-	    !query_time(call, "until", &ret->until_ms) || !call_query(call, "until", &until))
+	if (!call_query_time(call, "since", &ret->since_ms) ||
+	    !call_query_time(call, "until", &ret->until_ms) || !call_query(call, "until", &until))
 		return false;
 	if (until.ptr && ret->until_ms <= ret->since_ms)
 		return bad_query(call, "until", until, "it must be later than \"since\"");
@@ -229,5 +229,5 @@ bool call_selector(struct call *call, struct bc_order_selector *ret)
 {
 	*ret = (struct bc_order_selector){ 0 };
 	return select_state(call, ret) && select_times(call, ret) && select_lane(call, ret) &&
-	       select_page(call, ret);
+	       call_query_flag(call, "revoked", &ret->revoked) && select_page(call, ret);
 }

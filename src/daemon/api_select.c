@@ -4,10 +4,14 @@
  * works in steps: an operation that costs the store little, then the next one behind whoever waits.
  * Rows only go down from step to step: none is met twice, and what is reported meanwhile is not
  * met at all.
+ *
+ * A list that was asked to shows click tokens in clear, and nothing else in the program does: the
+ * log says each time how many.
  */
 #include <string.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "daemon/api_impl.h"
 
 enum {
@@ -23,8 +27,9 @@ struct selection {
 	struct bc_arena *arena;		 /* owned; what one step read */
 	json_t *orders;			 /* owned; list */
 	uint32_t left;			 /* rows still wanted; retry: 0 = all */
-	uint64_t count;
-	uint64_t now_ms; /* when the request came */
+	bool show_tokens;		 /* list */
+	uint64_t count;			 /* that were counted or moved; tokens that were shown */
+	uint64_t now_ms;		 /* when the request came */
 };
 
 /* Reads the selector; answers the call itself, and returns NULL, when something is wrong. */
@@ -87,11 +92,23 @@ static json_t *list_json(struct selection *s)
 			 s->select.before_row ? json_string(next) : json_null());
 }
 
+static json_t *row_json(struct selection *s, const struct bc_order *order)
+{
+	json_t *j = bc_order_json(order);
+	if (!j || !s->show_tokens || !order->token.ptr)
+		return j;
+	s->count++;
+	if (json_object_set_new(j, "token", json_stringn(order->token.ptr, order->token.len)) == 0)
+		return j;
+	json_decref(j);
+	return NULL;
+}
+
 static int take_orders(struct selection *s, const struct bc_store_op *op)
 {
 	int bad = 0;
 	for (uint32_t i = 0; i < op->out.list.count && !bad; i++)
-		bad = json_array_append_new(s->orders, bc_order_json(&op->out.list.orders[i]));
+		bad = json_array_append_new(s->orders, row_json(s, &op->out.list.orders[i]));
 	s->left -= op->out.list.count;
 	s->select.before_row = op->out.list.next_before_row;
 	return bad;
@@ -112,6 +129,9 @@ static void orders_read(struct bc_store_op *op)
 		look(call, orders_read);
 		return;
 	}
+	if (s->show_tokens)
+		bc_log_warning("orders.tokens_shown", BC_LU("tokens", s->count),
+			       BC_LU("orders", json_array_size(s->orders)));
 	json_t *json = bad ? NULL : list_json(s);
 	finish(s);
 	call_json(call, 200, json);
@@ -154,11 +174,13 @@ static void orders_counted(struct bc_store_op *op)
 
 void list_orders(struct call *call)
 {
-	bool count;
+	bool count, tokens;
 	struct selection *s;
-	if (!call_query_flag(call, "count", &count) || !(s = begin(call)))
+	if (!call_query_flag(call, "count", &count) || !call_query_flag(call, "tokens", &tokens) ||
+	    !(s = begin(call)))
 		return;
 	s->select.count_only = count;
+	s->show_tokens = tokens && !count;
 	s->left = s->select.limit ? s->select.limit : LIST_LIMIT_DEFAULT;
 	s->orders = json_array();
 	if (s->orders) {

@@ -97,13 +97,38 @@ static json_t *states_json(const struct bc_store_counts *counts)
 	return NULL;
 }
 
+/* While the journal is off, nothing is said of it. False without memory. */
+static bool add_journal(struct call *call, json_t *summary)
+{
+	struct bc_journal *journal = call->api->commerce.journal;
+	struct bc_journal_view v;
+	char at[BC_TIME_TEXT_BYTES];
+	if (!journal || !summary)
+		return summary != NULL;
+	bc_journal_look(journal, &v);
+	bool failed = v.last.code != 0;
+	json_t *j = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s?, s:s?, s:s?}", "state",
+			      bc_journal_state_name[v.state], "events", (json_int_t)v.events,
+			      "orders", (json_int_t)v.orders, "events_per_minute",
+			      (json_int_t)v.events_per_minute, "lag_ms", (json_int_t)v.lag_ms,
+			      "failures", (json_int_t)v.failures, "expired", (json_int_t)v.expired,
+			      "last_event_at",
+			      v.last_event_ms ? bc_time_format(v.last_event_ms, at) : NULL, "error",
+			      failed ? v.last.text : NULL, "hint", failed ? v.last.hint : NULL);
+	return json_object_set_new(summary, "journal", j) == 0;
+}
+
 static void answer_summary(struct call *call, const struct shop_view *view)
 {
 	json_t *lanes = call_lanes_json(call, view->lanes, view->lane_count);
-	call_json(call, 200,
-		  json_pack("{s:o, s:o, s:o}", "products",
-			    products_json(call->api->desk.config, view), "orders",
-			    states_json(&view->counts), "lanes", lanes));
+	json_t *summary = json_pack("{s:o, s:o, s:o}", "products",
+				    products_json(call->api->desk.config, view), "orders",
+				    states_json(&view->counts), "lanes", lanes);
+	if (!add_journal(call, summary)) {
+		json_decref(summary);
+		summary = NULL;
+	}
+	call_json(call, 200, summary);
 }
 
 void get_summary(struct call *call)

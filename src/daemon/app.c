@@ -41,9 +41,16 @@ static int open_api(struct bc_app *app, struct bc_err *err)
 {
 	struct bc_api_options options = { .shop = &app->shop,
 					  .delivery = app->delivery,
-					  .commerce = { app->tokens, app->gateway, &app->upstream },
+					  .commerce = { .pull = app->pull,
+							.comments = app->comments,
+							.journal = app->journal },
 					  .connections = connections,
 					  .ctx = app };
+	if (app->gateway) {
+		options.commerce.tokens = app->tokens;
+		options.commerce.gateway = app->gateway;
+		options.commerce.upstream = &app->upstream;
+	}
 	return bc_api_create(app->loop, &options, &app->api, err);
 }
 
@@ -172,6 +179,8 @@ static const struct stage {
 	{ bc_app_open_thread, bc_app_close_thread },
 	{ open_signals, close_signals },
 	{ open_listener, close_listener },
+	{ bc_app_open_edge, bc_app_close_edge },
+	{ bc_app_open_input, bc_app_close_input },
 	{ open_notify, close_notify },
 };
 

@@ -71,13 +71,14 @@ static void read_gateway(struct gateway_config *g, const struct bc_settings *s)
 int bc_app_open_tokens(struct bc_app *app, struct bc_err *err)
 {
 	const struct bc_settings *s = app->started;
-	if (app->mode < BC_APP_SERVE || !s->oauth_client_id)
+	if (!s->oauth_client_id)
 		return 0;
 	struct bc_oauth_config config = bc_app_oauth_config(s);
 	struct bc_tokens_options options = { .clock = app->shop.clock,
 					     .changed = bc_alerts_token_changed,
 					     .ctx = app->alerts,
-					     .eager = true };
+					     /* A command asks when it needs one. */
+					     .eager = app->mode == BC_APP_SERVE };
 	bc_upstream_init(&app->upstream, app->shop.clock);
 	return bc_tokens_create(app->delivery_loop, &config, &options, &app->tokens, err);
 }
@@ -113,7 +114,7 @@ static void refuse(void *ctx, struct bc_http_request *req, enum bc_gateway_refus
 
 int bc_app_open_gateway(struct bc_app *app, struct bc_err *err)
 {
-	if (!app->tokens)
+	if (!app->tokens || app->mode < BC_APP_SERVE)
 		return 0;
 	struct gateway_config g;
 	struct bc_gateway_options options = { .clock = app->shop.clock,

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* See app_impl.h: from a snapshot of the settings to what the shop and the listener work by. */
+#include <string.h>
+
 #include "daemon/app_impl.h"
 
 /* The rules and the products they name; strings and secrets are the snapshot's. */
@@ -26,6 +28,14 @@ static void fill_products(struct made *made)
 							 .id = s->products[i].id,
 							 .key = s->products[i].key,
 							 .landing = s->products[i].landing };
+}
+
+static bool lists(char *const *list, const char *what)
+{
+	for (; list && *list; list++)
+		if (strcmp(*list, what) == 0)
+			return true;
+	return false;
 }
 
 struct bc_shop_config *bc_app_config_create(struct bc_settings *settings)
@@ -58,6 +68,10 @@ struct bc_shop_config *bc_app_config_create(struct bc_settings *settings)
 		.alert_url = s->alert_url,
 		.return_rate_alert_pct = (uint32_t)s->alert_return_rate,
 		.return_rate_orders = (uint32_t)s->alert_return_rate_orders,
+		.completed_states = (const char *const *)s->commerce_completed,
+		.click_attribute = s->commerce_click_attribute,
+		.comment_delivered = lists(s->commerce_comments, "delivered"),
+		.comment_rejected = lists(s->commerce_comments, "rejected"),
 	};
 	return &made->config;
 }

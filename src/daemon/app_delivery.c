@@ -15,6 +15,7 @@ static void on_due(void *ctx)
 static void on_final(void *ctx, struct bc_str order)
 {
 	struct bc_app *app = ctx;
+	bc_comments_wake(app->comments);
 	bc_api_order_final(app->api, order);
 }
 
@@ -29,6 +30,10 @@ static int open_parts(struct bc_app *app, struct bc_err *err)
 					  &app->upkeep, err);
 	if (!result)
 		result = bc_app_open_tokens(app, err);
+	if (!result)
+		result = bc_app_open_orders(app, err);
+	if (!result)
+		result = bc_app_open_journal(app, err);
 	return result;
 }
 
@@ -48,6 +53,8 @@ void bc_app_close_delivery(struct bc_app *app)
 {
 	if (!app->delivery_loop)
 		return;
+	bc_app_close_journal(app);
+	bc_app_close_orders(app);
 	bc_tokens_destroy(app->tokens);
 	bc_upkeep_destroy(app->upkeep);
 	bc_delivery_destroy(app->delivery);
@@ -79,7 +86,7 @@ static void alerts_stopped(void *ctx)
 	bc_loop_post(app->loop, &app->from_delivery);
 }
 
-static void part_stopped(void *ctx)
+void bc_app_part_stopped(void *ctx)
 {
 	struct bc_app *app = ctx;
 	if (--app->parts_running == 0)
@@ -89,9 +96,12 @@ static void part_stopped(void *ctx)
 static void stop_parts(struct bc_task *task)
 {
 	struct bc_app *app = BC_CONTAINER(task, struct bc_app, to_delivery);
-	app->parts_running = 2;
-	bc_delivery_stop(app->delivery, BC_APP_STOP_GRACE_MS, part_stopped, app);
-	bc_upkeep_stop(app->upkeep, part_stopped, app);
+	app->parts_running = 3; /* this very function is one */
+	bc_delivery_stop(app->delivery, BC_APP_STOP_GRACE_MS, bc_app_part_stopped, app);
+	bc_upkeep_stop(app->upkeep, bc_app_part_stopped, app);
+	bc_app_stop_orders(app);
+	bc_app_stop_journal(app);
+	bc_app_part_stopped(app);
 }
 
 void bc_app_close_thread(struct bc_app *app)

@@ -6,6 +6,9 @@
  *	app_store.c	state directory, lock, hash key, store
  *	app_delivery.c	the delivery loop and its thread, delivery, upkeep, alerts
  *	app_commerce.c	token manager and gateway
+ *	app_orders.c	what asks Commerce about its orders, and tells it of them
+ *	app_intake.c	the reader of the journal
+ *	app_edge.c	public listener and datagram input
  *	app_config.c	a snapshot of the settings as the shop's rules
  *	app_reload.c	SIGHUP
  *	app_call.c	one API request in process
@@ -16,10 +19,15 @@
 #define BC_DAEMON_APP_IMPL_H
 
 #include "core/alerts.h"
+#include "core/comments.h"
 #include "core/gateway.h"
+#include "core/journal.h"
+#include "core/pull.h"
 #include "core/state.h"
 #include "core/upkeep.h"
 #include "daemon/app.h"
+#include "daemon/edge.h"
+#include "daemon/input.h"
 #include "daemon/listener.h"
 #include "daemon/notify.h"
 #include "net/signals.h"
@@ -59,16 +67,23 @@ struct bc_app {
 	struct bc_delivery *delivery;
 	struct bc_upkeep *upkeep;
 	struct bc_upstream upstream;
-	struct bc_tokens *tokens;   /* the delivery loop's; NULL: Commerce is off */
+	struct bc_tokens *tokens; /* the delivery loop's; NULL: Commerce is off */
+	/* Likewise, and on the delivery loop too. */
+	struct bc_client *client;
+	struct bc_pull *pull;
+	struct bc_comments *comments;
+	struct bc_journal *journal; /* NULL: off */
 	struct bc_gateway *gateway; /* likewise */
 	struct bc_api *api;
 	struct bc_listener *listener;
+	struct bc_edge *edge;	/* NULL: off */
+	struct bc_input *input; /* NULL: off */
 	struct bc_notify *notify;
 	struct bc_signal *signals[3];
 	bool closing;
 	unsigned closing_parts; /* listener, API, gateway */
 	struct bc_task to_delivery, from_delivery;
-	unsigned parts_running; /* delivery, upkeep; the delivery loop's */
+	unsigned parts_running; /* on the delivery loop, and asked to stop; the delivery loop's */
 	struct bc_app_reload reload;
 };
 
@@ -89,10 +104,31 @@ void bc_app_close_thread(struct bc_app *app);
 BC_MUST_CHECK int bc_app_open_tokens(struct bc_app *app, struct bc_err *err);
 BC_MUST_CHECK int bc_app_open_gateway(struct bc_app *app, struct bc_err *err);
 void bc_app_close_gateway(struct bc_app *app);
+BC_MUST_CHECK int bc_app_open_orders(struct bc_app *app, struct bc_err *err);
+void bc_app_close_orders(struct bc_app *app);
+void bc_app_stop_orders(struct bc_app *app); /* the delivery loop's */
+void bc_app_reload_orders(struct bc_app *app, struct bc_shop_config *config,
+			  const struct bc_settings *s); /* likewise */
+BC_MUST_CHECK int bc_app_open_journal(struct bc_app *app, struct bc_err *err);
+void bc_app_close_journal(struct bc_app *app);
+void bc_app_stop_journal(struct bc_app *app); /* the delivery loop's */
+BC_MUST_CHECK int bc_app_reload_journal(struct bc_app *app, struct bc_shop_config *rules,
+					const struct bc_settings *s,
+					struct bc_err *err); /* likewise */
+/* One of parts_running is over; ctx: the app. */
+void bc_app_part_stopped(void *ctx);
 /* The delivery loop's, the main loop's. */
 BC_MUST_CHECK int bc_app_reload_tokens(struct bc_app *app, const struct bc_settings *s,
 				       struct bc_err *err);
 void bc_app_reload_gateway(struct bc_app *app, const struct bc_settings *s);
+
+BC_MUST_CHECK int bc_app_open_edge(struct bc_app *app, struct bc_err *err);
+void bc_app_close_edge(struct bc_app *app);
+BC_MUST_CHECK int bc_app_open_input(struct bc_app *app, struct bc_err *err);
+void bc_app_close_input(struct bc_app *app);
+/* The main loop's. */
+void bc_app_reload_edge(struct bc_app *app, struct bc_settings *settings,
+			struct bc_shop_config *config);
 
 /* --- settings -------------------------------------------------------------------------------- */
 

@@ -155,6 +155,7 @@ static void taken_over(struct bc_task *task)
 	struct bc_listener_options listener = bc_app_listener_options(r->settings);
 	bc_api_reconfigure(app->api, r->config);
 	bc_listener_reconfigure(app->listener, &listener);
+	bc_app_reload_edge(app, r->settings, r->config);
 	bc_app_reload_gateway(app, r->settings);
 	bc_settings_each_secret(before, keep_secret, app);
 	swap_log(app, before);
@@ -171,9 +172,12 @@ static void take_over(struct bc_task *task)
 	r->result = bc_delivery_reconfigure(app->delivery, r->config, &r->err);
 	if (!r->result)
 		r->result = bc_app_reload_tokens(app, r->settings, &r->err);
+	if (!r->result)
+		r->result = bc_app_reload_journal(app, r->config, r->settings, &r->err);
 	if (!r->result) {
 		bc_alerts_reconfigure(app->alerts, r->config);
 		bc_upkeep_reconfigure(app->upkeep, r->config);
+		bc_app_reload_orders(app, r->config, r->settings);
 	}
 	bc_loop_post(app->loop, &r->back);
 }

@@ -203,6 +203,7 @@ static void answer_metrics(struct call *call, const struct shop_view *view)
 	add_transitions(&page);
 	add_durations(&page);
 	page_add_commerce(&page);
+	page_add_edge(&page);
 	add_store(&page);
 	if (page.failed)
 		call_problem(call, BC_PROBLEM_BUSY, "no memory for the metrics", "try again");

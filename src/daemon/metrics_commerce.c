@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See metrics_page.h: the families of Commerce: access token, gateway, upstream. */
+/* See metrics_page.h: the families of Commerce: access token, gateway, upstream, its orders. */
+#include "core/intake.h"
 #include "daemon/metrics_page.h"
 
 static void add_tokens(struct page *p, const struct bc_api_commerce *c)
@@ -69,6 +70,61 @@ static void add_upstream(struct page *p, struct bc_upstream *u)
 		 page_load(&u->refused_429));
 }
 
+static void add_orders(struct page *p)
+{
+	struct bc_shop_stats *s = &p->call->api->shop->stats;
+	page_family(p, "intake_total", "counter",
+		    "Orders as Commerce told of them, by the way they came and what came of it.");
+	for (int i = 0; i < BC_INTAKE_SOURCES; i++)
+		for (int r = 0; r < BC_INTAKE_RESULTS; r++)
+			page_add(p, "backchannel_intake_total{source=\"%s\",result=\"%s\"} %llu\n",
+				 bc_intake_source_name[i], bc_intake_result_name[r],
+				 page_load(&s->intake[i][r]));
+}
+
+static void add_journal_state(struct page *p, const struct bc_journal_view *v, bool on)
+{
+	page_family(p, "journal_state", "gauge",
+		    "1 for the state the journal's reader is in; all 0 while it is off.");
+	for (int i = 0; i < BC_JOURNAL_STATES; i++)
+		page_add(p, "backchannel_journal_state{state=\"%s\"} %d\n",
+			 bc_journal_state_name[i], on && (int)v->state == i);
+	page_family(p, "journal_lag_seconds", "gauge",
+		    "How old what was not read yet may be; 0: read to the end.");
+	page_add(p, "backchannel_journal_lag_seconds %.3f\n", (double)v->lag_ms / 1000);
+	page_family(p, "journal_events_per_minute", "gauge",
+		    "The pace of the journal's reader when it last read.");
+	page_add(p, "backchannel_journal_events_per_minute %llu\n",
+		 (unsigned long long)v->events_per_minute);
+}
+
+static void add_journal(struct page *p, struct bc_journal *journal)
+{
+	struct bc_journal_view v = { 0 };
+	if (journal)
+		bc_journal_look(journal, &v);
+	page_family(p, "journal_events_total", "counter", "Events that were read and are on disk.");
+	page_add(p, "backchannel_journal_events_total %llu\n", (unsigned long long)v.events);
+	page_family(p, "journal_failures_total", "counter",
+		    "Times the journal could not be read on; it is tried again.");
+	page_add(p, "backchannel_journal_failures_total %llu\n", (unsigned long long)v.failures);
+	page_family(p, "journal_expired_total", "counter",
+		    "Times the journal had forgotten what came next.");
+	page_add(p, "backchannel_journal_expired_total %llu\n", (unsigned long long)v.expired);
+	add_journal_state(p, &v, journal != NULL);
+}
+
+static void add_comments(struct page *p, struct bc_comments *comments)
+{
+	uint64_t counts[BC_COMMENT_RESULTS] = { 0 };
+	if (comments)
+		bc_comments_counts(comments, counts);
+	page_family(p, "comments_total", "counter", "Comments on orders in Commerce.");
+	for (int i = 0; i < BC_COMMENT_RESULTS; i++)
+		page_add(p, "backchannel_comments_total{result=\"%s\"} %llu\n",
+			 bc_comment_result_name[i], (unsigned long long)counts[i]);
+}
+
 void page_add_commerce(struct page *p)
 {
 	const struct bc_api_commerce *c = &p->call->api->commerce;
@@ -78,4 +134,7 @@ void page_add_commerce(struct page *p)
 	add_calls(p, c->gateway);
 	add_durations(p, c->gateway);
 	add_upstream(p, c->upstream);
+	add_orders(p);
+	add_journal(p, c->journal);
+	add_comments(p, c->comments);
 }

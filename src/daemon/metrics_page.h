@@ -22,5 +22,6 @@ void page_family(struct page *p, const char *name, const char *type, const char 
 unsigned long long page_load(atomic_uint_fast64_t *counter);
 
 void page_add_commerce(struct page *p); /* metrics_commerce.c; nothing while Commerce is off */
+void page_add_edge(struct page *p);	/* metrics_edge.c */
 
 #endif

@@ -65,6 +65,11 @@ struct bc_settings {
 	uint64_t http_head_timeout_ms;
 	char **http_hosts; /* further Host names, lower case, ended by NULL; NULL: none */
 
+	char *edge, *input, *input_group; /* NULL: off, off, the daemon's own */
+	uint64_t edge_rate_per_hour, edge_burst;
+	char **edge_trusted_proxies; /* addresses and networks, ended by NULL; NULL: none further */
+	char *edge_cookie_domain;    /* NULL: host-only */
+
 	struct bc_secret *hash_key; /* NULL: the state directory's own */
 	struct bc_secret *hash_key_previous;
 
@@ -98,6 +103,14 @@ struct bc_settings {
 	char *commerce_base_url;	     /* no trailing slash */
 	enum bc_commerce_flavor commerce_is; /* never AUTO */
 	char *commerce_proxy, *commerce_ca_file;
+	char **commerce_completed; /* order states, ended by NULL */
+	char *commerce_click_attribute;
+	char **commerce_comments;  /* "delivered", "rejected", ended by NULL; NULL: none */
+	uint64_t commerce_pull_ms; /* 0: only when asked */
+	char *events_client_id;	   /* NULL: no events are taken */
+	char *events_key_url, *events_key_path, *events_validate_url;
+	char *journal_url; /* NULL: off */
+	struct bc_secret *webhook_key, *webhook_key_next;
 	uint64_t gateway_wait_ms, gateway_hold_bytes, gateway_timeout_ms;
 	char **gateway_allow; /* "METHOD /prefix", ended by NULL; NULL: everything */
 

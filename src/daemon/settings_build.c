@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <backchannel/client.h>
 #include <backchannel/oauth.h>
 
 struct owner {
@@ -320,9 +321,14 @@ static int derive_oauth(struct bc_settings *s)
 		rc = set_text(&s->oauth_endpoint, "%s", s->oauth_token_url);
 	else if (!rc && s->oauth_base_url)
 		rc = set_text(&s->oauth_endpoint, "%s/ims/token/v3", s->oauth_base_url);
+	/* The journal needs one more, which is said unless somebody said otherwise. */
+	if (!rc && s->journal_url && s->oauth_scopes && !strcmp(s->oauth_scopes, BC_CLIENT_SCOPES))
+		rc = set_text(&s->oauth_scopes, BC_CLIENT_SCOPES ",adobeio_api");
 	if (!rc && s->oauth_scopes && !none)
 		/* The row's check has read it already. */
 		rc = bc_oauth_scope_join(s->oauth_scopes, comma ? "," : " ", &s->oauth_scope, NULL);
+	if (!rc && !s->events_client_id && s->oauth_client_id)
+		rc = set_text(&s->events_client_id, "%s", s->oauth_client_id);
 	s->oauth_basic = s->oauth_auth && strcmp(s->oauth_auth, "basic") == 0;
 	return rc;
 }

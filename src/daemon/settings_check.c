@@ -14,6 +14,8 @@
 #include <backchannel/partner.h>
 
 #include "base/log.h"
+#include "base/network.h"
+#include "protocol/events.h"
 #include "store/engine.h"
 
 static bool is_alnum(char c)
@@ -148,6 +150,33 @@ int bc_setting_check_listen(struct bc_str text, struct bc_err *err)
 	if (bc_parse_u64(port, &number) || number > 65535)
 		return refuse(err, "has no port from 0 to 65535", "write it as in 127.0.0.1:8787");
 	return check_reachable(host, err);
+}
+
+int bc_setting_check_input(struct bc_str text, struct bc_err *err)
+{
+	struct bc_str host, port;
+	uint64_t number;
+
+	if (bc_str_starts(text, "unix:"))
+		return check_unix((struct bc_str){ text.ptr + 5, text.len - 5 }, err);
+	if (!bc_str_starts(text, "udp:") ||
+	    !bc_setting_split_listen((struct bc_str){ text.ptr + 4, text.len - 4 }, &host, &port) ||
+	    bc_parse_u64(port, &number) || number > 65535)
+		return refuse(err, "is no datagram socket",
+			      "write unix:/run/backchannel/in.sock or udp:127.0.0.1:8788");
+	if (!is_loopback(host))
+		return refuse(err, "is not on loopback",
+			      "anybody could send clicks there: use udp:127.0.0.1:PORT");
+	return 0;
+}
+
+int bc_setting_check_network(struct bc_str text, struct bc_err *err)
+{
+	struct bc_network network;
+	if (bc_network_parse(text, &network))
+		return refuse(err, "is no address or network",
+			      "write it as 10.1.2.3, 10.0.0.0/8 or fd00::/8");
+	return 0;
 }
 
 int bc_setting_check_host(struct bc_str text, struct bc_err *err)
@@ -414,5 +443,34 @@ int bc_setting_check_log(struct bc_str text, struct bc_err *err)
 		return refuse(
 			err, "is no log setting",
 			"write error, warning, info or debug, then optionally ,text or ,json");
+	return 0;
+}
+
+/* --- Commerce -------------------------------------------------------------------------------- */
+
+int bc_setting_check_order_state(struct bc_str text, struct bc_err *err)
+{
+	if (text.len == 0 || text.len > 32 || !only(text, "_"))
+		return refuse(err, "is no order state",
+			      "write states as Commerce names them, such as processing");
+	return 0;
+}
+
+int bc_setting_check_public_key(struct bc_str text, struct bc_err *err)
+{
+	struct bc_public_key *key = NULL;
+	int result = bc_public_key_read(text, &key, NULL);
+	bc_public_key_destroy(key);
+	if (result == BC_EINVAL)
+		return refuse(err, "is no public RSA key in PEM",
+			      "name its file in the setting with _file: it begins with "
+			      "-----BEGIN PUBLIC KEY-----");
+	return result ? bc_err_nomem(err) : 0;
+}
+
+int bc_setting_check_comment(struct bc_str text, struct bc_err *err)
+{
+	if (!bc_str_eq(text, "delivered") && !bc_str_eq(text, "rejected"))
+		return refuse(err, "is nothing to comment on", "write delivered, rejected or both");
 	return 0;
 }

@@ -9,6 +9,8 @@ const struct bc_setting_group bc_setting_groups[] = {
 	  "The pair of product ID and API key switches the hand-back on. More campaigns: see "
 	  "[Products](#products)." },
 	{ "http", "API listener", "Ceilings and deadlines of the HTTP server." },
+	{ "input", "Datagram input", "Clicks from a web server's log." },
+	{ "edge", "Public listener", "What visitors and Adobe may reach." },
 	{ "hash", "Keyed hashes",
 	  "Sessions and tokens are indexed and logged only as keyed hashes." },
 	{ "click", "Clicks", "What came with a landing." },
@@ -24,7 +26,10 @@ const struct bc_setting_group bc_setting_groups[] = {
 	{ "oauth", "OAuth credential",
 	  "Client ID, secret and `commerce.base_url` switch Commerce on. Any OAuth 2.0 server that "
 	  "grants client credentials can be named." },
-	{ "commerce", "Adobe Commerce", "The REST API that is called." },
+	{ "commerce", "Adobe Commerce", "The REST API that is called, and its orders." },
+	{ "events", "Adobe I/O Events", "Signed events that Adobe sends to `edge`." },
+	{ "journal", "Adobe I/O Events' journal", "The same events, fetched from Adobe." },
+	{ "webhook", "Commerce webhooks", "Signed calls of Commerce itself, to `edge`." },
 	{ "gateway", "Gateway",
 	  "`/accs/...` on the API listener goes to Commerce with an access token." },
 	{ "alert", "Alerts", "What somebody should know though nobody asked." },

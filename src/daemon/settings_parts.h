@@ -40,6 +40,7 @@ extern const struct bc_setting_type bc_setting_list; /* comma-separated; check s
 extern const struct bc_setting_type bc_setting_ms;
 extern const struct bc_setting_type bc_setting_bytes;
 extern const struct bc_setting_type bc_setting_count;
+extern const struct bc_setting_type bc_setting_rate; /* per hour */
 extern const struct bc_setting_type bc_setting_secret;
 
 bool bc_setting_is_utf8(struct bc_str s);
@@ -47,7 +48,8 @@ bool bc_setting_is_utf8(struct bc_str s);
 enum {
 	BC_SETTING_RESTART = 1, /* takes effect at a restart only */
 	BC_SETTING_CLIENT = 2,	/* the command line's; a daemon does not look at it */
-	BC_SETTING_KEY = 4	/* a product's key: its fingerprint may be told */
+	BC_SETTING_KEY = 4,	/* a product's key: its fingerprint may be told */
+	BC_SETTING_LINES = 8	/* may have line breaks, as PEM does */
 };
 
 struct bc_setting_row {
@@ -115,6 +117,10 @@ int bc_setting_check_product_id(struct bc_str text, struct bc_err *err);
 int bc_setting_check_partner(struct bc_str text, struct bc_err *err);
 int bc_setting_check_landing(struct bc_str text, struct bc_err *err);
 int bc_setting_check_listen(struct bc_str text, struct bc_err *err);
+int bc_setting_check_input(struct bc_str text, struct bc_err *err);
+int bc_setting_check_network(struct bc_str text, struct bc_err *err);
+int bc_setting_check_order_state(struct bc_str text, struct bc_err *err);
+int bc_setting_check_comment(struct bc_str text, struct bc_err *err);
 int bc_setting_check_host(struct bc_str text, struct bc_err *err);
 int bc_setting_check_store(struct bc_str text, struct bc_err *err);
 int bc_setting_check_field_value(struct bc_str text, struct bc_err *err);
@@ -123,6 +129,7 @@ int bc_setting_check_separator(struct bc_str text, struct bc_err *err);
 int bc_setting_check_auth(struct bc_str text, struct bc_err *err);
 int bc_setting_check_flavor(struct bc_str text, struct bc_err *err);
 int bc_setting_check_rule(struct bc_str text, struct bc_err *err);
+int bc_setting_check_public_key(struct bc_str text, struct bc_err *err);
 int bc_setting_check_log(struct bc_str text, struct bc_err *err);
 /* Splits "host:port" or "[v6]:port"; the host comes without brackets. False: it is neither. */
 bool bc_setting_split_listen(struct bc_str text, struct bc_str *ret_host, struct bc_str *ret_port);

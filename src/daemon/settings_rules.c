@@ -183,6 +183,31 @@ static int check_commerce(const struct bc_settings *s, struct bc_settings_report
 	return rc;
 }
 
+/* What asks Adobe for something needs the credential for it. */
+static int check_intake(const struct bc_settings *s, struct bc_settings_report *report,
+			struct bc_err *err)
+{
+	const struct {
+		const char *name;
+		bool set;
+	} needy[] = { { "journal.url", s->journal_url },
+		      { "commerce.pull", s->commerce_pull_ms },
+		      { "commerce.comments", s->commerce_comments } };
+	int rc = 0;
+
+	for (size_t i = 0; !rc && !s->oauth_client_id && i < BC_COUNT(needy); i++) {
+		struct bc_err problem = { 0 };
+
+		if (!needy[i].set)
+			continue;
+		bc_err_set(&problem, BC_EINVAL, "\"%s\" is set, and there is no OAuth client",
+			   needy[i].name);
+		bc_err_hint(&problem, "set IMS_CLIENT_ID, IMS_CLIENT_SECRET and API_ENDPOINT");
+		rc = add_error(report, "", &problem, err);
+	}
+	return rc;
+}
+
 static int check_listener(const struct bc_settings *s, struct bc_settings_report *report,
 			  struct bc_err *err)
 {
@@ -213,6 +238,8 @@ int bc_settings_check_startable(const struct bc_settings *s, struct bc_settings_
 		rc = check_product(&s->products[i], report, &first);
 	if (!rc)
 		rc = check_commerce(s, report, &first);
+	if (!rc)
+		rc = check_intake(s, report, &first);
 	if (!rc)
 		rc = check_listener(s, report, &first);
 	if (rc)

@@ -13,7 +13,6 @@
 #include <backchannel/client.h>
 
 #define FIELD(member) .offset = offsetof(struct bc_settings, member)
-#define PART(member)  .offset = offsetof(struct bc_settings_product, member)
 
 #define SECONDS (1000ull)
 #define MINUTES (60 * SECONDS)
@@ -35,8 +34,26 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .type = &bc_setting_secret,
 	  FIELD(api_token),
 	  .min = 6,
-	  .help = "Bearer token that the API asks of its callers, and that the command line sends. "
-		  "Required unless `listen` is loopback or a Unix socket." },
+	  .help = "Bearer token that the API asks of its callers, and that the command line "
+		  "sends. Required unless `listen` is loopback or a Unix socket." },
+	{ .name = "edge",
+	  .type = &bc_setting_text,
+	  FIELD(edge),
+	  .def_docs = "off",
+	  .flags = BC_SETTING_RESTART,
+	  .check = bc_setting_check_listen,
+	  .allowed = "`host:port`, `[IPv6]:port` or `unix:PATH`",
+	  .help = "The public listener: landing beacon, `/capture.js`, events and webhooks of "
+		  "Adobe Commerce; nothing of the API. Put the shop's web server in front of it." },
+	{ .name = "input",
+	  .type = &bc_setting_text,
+	  FIELD(input),
+	  .def_docs = "off",
+	  .flags = BC_SETTING_RESTART,
+	  .check = bc_setting_check_input,
+	  .allowed = "`unix:PATH` or `udp:127.0.0.1:PORT`; UDP on loopback only",
+	  .help = "Datagram socket that takes clicks from web servers, one JSON object a "
+		  "datagram; `backchannel recipe nginx-log` prints the other side." },
 	{ .name = "url",
 	  .type = &bc_setting_text,
 	  FIELD(url),
@@ -55,8 +72,7 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .flags = BC_SETTING_RESTART,
 	  .allowed = "a directory",
 	  .help = "Directory of what must outlive the daemon: the store, the lock, the hash key. "
-		  "Made "
-		  "with mode 0700; two daemons cannot share it." },
+		  "Made with mode 0700; two daemons cannot share it." },
 	{ .name = "store",
 	  .type = &bc_setting_text,
 	  FIELD(store),
@@ -83,8 +99,7 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .check = bc_setting_check_product_id,
 	  .allowed = "letters, digits, `.`, `_`, `-`",
 	  .help = "Product ID of your campaign, from your Sovendus contact. With the API key it "
-		  "makes "
-		  "the product `default`." },
+		  "makes the product `default`." },
 	{ .name = "sovendus.api_key",
 	  .type = &bc_setting_secret,
 	  FIELD(sovendus_api_key),
@@ -107,18 +122,15 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .check = bc_setting_check_param,
 	  .allowed = "names of letters, digits, `_`, `.`, `-`, each 1 to 64 long, comma-separated",
 	  .help = "URL parameter of the landing page that carries the click token. Case counts. "
-		  "Name "
-		  "several when Sovendus renamed it for you and old links live on." },
+		  "Name several when Sovendus renamed it for you and old links live on." },
 	{ .name = "sovendus.token_pattern",
 	  .type = &bc_setting_text,
 	  FIELD(token_pattern_text),
 	  .def_docs = "off",
 	  .allowed = "`guide`, or a POSIX extended regular expression",
 	  .help = "A stricter rule for production tokens: `guide` is the guide's 5-4-3-5 letters "
-		  "and "
-		  "digits. Leave it off: Sovendus's own samples do not all have that shape, and a "
-		  "token "
-		  "that is refused is a commission lost." },
+		  "and digits. Leave it off: Sovendus's own samples do not all have that shape, "
+		  "and a token that is refused is a commission lost." },
 
 	{ .name = "http.connections",
 	  .type = &bc_setting_count,
@@ -150,10 +162,49 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .check = bc_setting_check_host,
 	  .allowed = "host names, comma-separated",
 	  .help = "Further Host names that the API answers to, such as the name of a container. "
-		  "The "
-		  "address it listens on and loopback always count; any other Host is answered "
-		  "403, so "
-		  "that no web page can reach the API through a visitor's machine." },
+		  "The address it listens on and loopback always count; any other Host is "
+		  "answered 403, so that no web page can reach the API through a visitor's "
+		  "machine." },
+
+	{ .name = "input.group",
+	  .type = &bc_setting_text,
+	  FIELD(input_group),
+	  .def_docs = "the daemon's",
+	  .flags = BC_SETTING_RESTART,
+	  .max = 64,
+	  .allowed = "a group's name, such as `www-data`",
+	  .help = "Group that may write to `input`'s Unix socket (mode 0660)." },
+
+	{ .name = "edge.rate",
+	  .type = &bc_setting_rate,
+	  FIELD(edge_rate_per_hour),
+	  .def = "10/s",
+	  .min = 1,
+	  .max = 1000000 * 3600ull,
+	  .help = "Landings that one address may report over `edge`; more are answered alike and "
+		  "not kept." },
+	{ .name = "edge.burst",
+	  .type = &bc_setting_count,
+	  FIELD(edge_burst),
+	  .def = "40",
+	  .min = 1,
+	  .max = 1000000,
+	  .help = "How many may come at once before `edge.rate` counts." },
+	{ .name = "edge.trusted_proxies",
+	  .type = &bc_setting_list,
+	  FIELD(edge_trusted_proxies),
+	  .def_docs = "loopback and Unix sockets",
+	  .check = bc_setting_check_network,
+	  .allowed = "addresses or networks such as `10.0.0.0/8`, comma-separated",
+	  .help = "Whose `X-Forwarded-For` is believed, beside loopback and Unix sockets." },
+	{ .name = "edge.cookie_domain",
+	  .type = &bc_setting_text,
+	  FIELD(edge_cookie_domain),
+	  .max = 253,
+	  .def_docs = "the host that answered",
+	  .check = bc_setting_check_host,
+	  .allowed = "a domain, such as `shop.example`",
+	  .help = "`Domain` of the click cookie, when the checkout is on a sister host." },
 
 	{ .name = "hash.key",
 	  .type = &bc_setting_secret,
@@ -162,8 +213,7 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .def_docs = "32 random bytes, made once in the state directory",
 	  .flags = BC_SETTING_RESTART,
 	  .help = "Keys the hashes under which sessions and tokens are stored and logged. Every "
-		  "daemon "
-		  "on one store needs the same." },
+		  "daemon on one store needs the same." },
 	{ .name = "hash.key_previous",
 	  .type = &bc_setting_secret,
 	  FIELD(hash_key_previous),
@@ -178,10 +228,8 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .min = SECONDS,
 	  .max = 365 * DAYS,
 	  .help = "How long a click waits for its order. The Sovendus guide says 24 hours, its "
-		  "present "
-		  "text 30 days: **set `30d` in production**, or customers who decide the next day "
-		  "are "
-		  "lost." },
+		  "present text 30 days: **set `30d` in production**, or customers who decide "
+		  "the next day are lost." },
 	{ .name = "order.adopt",
 	  .type = &bc_setting_ms,
 	  FIELD(order_adopt_ms),
@@ -195,10 +243,9 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .def = "90d",
 	  .min = 0,
 	  .max = 3650 * DAYS,
-	  .help = "How long a finished order keeps its token, session and click. The order itself "
-		  "and "
-		  "its attempts stay: one hand-back an order, ever. `0` clears the token at "
-		  "delivery, as the guide's clean-up asks." },
+	  .help = "How long a finished order keeps its token, session and click. The order "
+		  "itself and its attempts stay: one hand-back an order, ever. `0` clears the "
+		  "token at delivery, as the guide's clean-up asks." },
 
 	{ .name = "retry.base",
 	  .type = &bc_setting_ms,
@@ -207,8 +254,7 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .min = 1,
 	  .max = HOURS,
 	  .help = "Longest wait before the second attempt; doubles on each failure, up to "
-		  "`retry.cap`. "
-		  "The wait itself is drawn at random below that." },
+		  "`retry.cap`. The wait itself is drawn at random below that." },
 	{ .name = "retry.cap",
 	  .type = &bc_setting_ms,
 	  FIELD(retry_cap_ms),
@@ -222,8 +268,8 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .def = "72h",
 	  .min = 10,
 	  .max = 365 * DAYS,
-	  .help = "Age at which a conversion is given up (`expired`; `backchannel retry` brings it "
-		  "back). Time in which its lane was parked or paused does not count." },
+	  .help = "Age at which a conversion is given up (`expired`; `backchannel retry` brings "
+		  "it back). Time in which its lane was parked or paused does not count." },
 
 	{ .name = "delivery.connect_timeout",
 	  .type = &bc_setting_ms,
@@ -270,8 +316,7 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .min = 20,
 	  .max = DAYS,
 	  .help = "How long an attempt owns its conversion; after that another one may be made. "
-		  "Longer "
-		  "than `delivery.timeout`." },
+		  "Longer than `delivery.timeout`." },
 
 	{ .name = "oauth.client_id",
 	  .type = &bc_setting_text,
@@ -327,8 +372,8 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .check = bc_setting_check_scopes,
 	  .allowed = "scopes parted by commas or blanks, or a JSON array of them; `none` sends "
 		     "none",
-	  .help = "What the access token is for. Copy the list of the credential in the Developer "
-		  "Console: a scope that it lacks is refused." },
+	  .help = "What the access token is for. Copy the list of the credential in the "
+		  "Developer Console: a scope that it lacks is refused." },
 	{ .name = "oauth.scope_separator",
 	  .type = &bc_setting_text,
 	  FIELD(oauth_scope_separator),
@@ -357,10 +402,9 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .max = 4000,
 	  .def_docs = "off",
 	  .allowed = "a file; made with mode 0600",
-	  .help = "Where the access token is kept for other processes of the same user, so that a "
-		  "hundred runs of `backchannel call` cost one token request. It holds the token "
-		  "in "
-		  "clear." },
+	  .help = "Where the access token is kept for other processes of the same user, so that "
+		  "a hundred runs of `backchannel call` cost one token request. It holds the "
+		  "token in clear." },
 
 	{ .name = "commerce.base_url",
 	  .type = &bc_setting_text,
@@ -370,8 +414,7 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .allowed = "an https URL without query or user; http only on loopback",
 	  .help = "Adobe Commerce's REST base. As a Cloud Service it ends in the tenant: "
 		  "`https://na1.api.commerce.adobe.com/TENANT`. `API_ENDPOINT` is read only when "
-		  "an "
-		  "OAuth client is set." },
+		  "an OAuth client is set." },
 	{ .name = "commerce.flavor",
 	  .type = &bc_setting_text,
 	  FIELD(commerce_flavor),
@@ -386,8 +429,8 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  FIELD(commerce_proxy),
 	  .check = bc_setting_check_proxy,
 	  .allowed = "`http://host:port`, `https://`, `socks5://` or `socks5h://`, without a user",
-	  .help = "Proxy for requests to Commerce and to the token endpoint. `http_proxy` and its "
-		  "like are not honoured." },
+	  .help = "Proxy for requests to Commerce and to the token endpoint. `http_proxy` and "
+		  "its like are not honoured." },
 	{ .name = "commerce.ca_file",
 	  .type = &bc_setting_text,
 	  FIELD(commerce_ca_file),
@@ -396,6 +439,103 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .allowed = "a file of certificates in PEM",
 	  .help = "Whose certificates are trusted of Commerce and of the token endpoint, instead "
 		  "of the system's list: for a shop of one's own behind a private authority." },
+
+	{ .name = "commerce.completed",
+	  .type = &bc_setting_list,
+	  FIELD(commerce_completed),
+	  .def = "new,processing,complete",
+	  .check = bc_setting_check_order_state,
+	  .allowed = "states of an order in Commerce, comma-separated",
+	  .help = "In which states an order of Commerce counts as completed. `canceled` and "
+		  "`closed` withdraw it, all others leave it alone." },
+	{ .name = "commerce.click_attribute",
+	  .type = &bc_setting_text,
+	  FIELD(commerce_click_attribute),
+	  .def = "bc_click",
+	  .max = 64,
+	  .check = bc_setting_check_param,
+	  .allowed = "letters, digits, `.`, `_`, `-`",
+	  .help = "Custom attribute of cart and order that carries the click: what the click "
+		  "cookie holds, or the token itself." },
+	{ .name = "commerce.comments",
+	  .type = &bc_setting_list,
+	  FIELD(commerce_comments),
+	  .def_docs = "none",
+	  .check = bc_setting_check_comment,
+	  .allowed = "`delivered`, `rejected` or both",
+	  .help = "What is written to the order in Commerce as a comment, once it is so." },
+	{ .name = "commerce.pull",
+	  .type = &bc_setting_ms,
+	  FIELD(commerce_pull_ms),
+	  .def = "0s",
+	  .min = 0,
+	  .max = 7 * DAYS,
+	  .help = "How often the daemon itself fetches the orders that Commerce changed, as "
+		  "`backchannel pull` does; `0s` is never." },
+
+	{ .name = "events.client_id",
+	  .type = &bc_setting_text,
+	  FIELD(events_client_id),
+	  .max = 256,
+	  .def_docs = "`oauth.client_id`",
+	  .check = bc_setting_check_field_value,
+	  .allowed = "the client ID of the event registration",
+	  .help = "Whose events `POST /v1/events/adobe` takes; those for others are refused." },
+	{ .name = "events.key_url",
+	  .type = &bc_setting_text,
+	  FIELD(events_key_url),
+	  .def = "https://static.adobeioevents.com",
+	  .check = bc_setting_check_base_url,
+	  .allowed = "an https URL without query or user; http only on loopback",
+	  .help = "Where the public keys of event signatures come from; the only host that is "
+		  "asked, whatever an event names." },
+	{ .name = "events.key_path",
+	  .type = &bc_setting_text,
+	  FIELD(events_key_path),
+	  .def = "/prod/keys/",
+	  .check = bc_setting_check_landing,
+	  .allowed = "a path such as `/prod/keys/`",
+	  .help = "Where the keys stand there; `/stage/keys/` for events of Adobe's stage." },
+	{ .name = "events.validate_url",
+	  .type = &bc_setting_text,
+	  FIELD(events_validate_url),
+	  .def = "https://csm.adobe.io",
+	  .check = bc_setting_check_base_url,
+	  .allowed = "an https URL without query or user; http only on loopback",
+	  .help = "Where a registration's `validationUrl` may lead; one that leads elsewhere is "
+		  "not followed." },
+
+	{ .name = "journal.url",
+	  .type = &bc_setting_text,
+	  FIELD(journal_url),
+	  .flags = BC_SETTING_RESTART,
+	  .max = 2048,
+	  .def_docs = "off",
+	  .check = bc_setting_check_base_url,
+	  .allowed = "an https URL without query or user; http only on loopback",
+	  .help = "The registration's journaling endpoint. Orders are then read from the "
+		  "journal, which keeps seven days, so none is lost while this daemon is away." },
+
+	{ .name = "webhook.key",
+	  .type = &bc_setting_secret,
+	  FIELD(webhook_key),
+	  .min = 64,
+	  .max = 8192,
+	  .flags = BC_SETTING_LINES,
+	  .check = bc_setting_check_public_key,
+	  .allowed =
+		  "a public key in PEM: the path of its file in `webhook.key_file`, or all of it "
+		  "on one line",
+	  .help = "Public key of Commerce's webhook signatures; without one the route is off." },
+	{ .name = "webhook.key_next",
+	  .type = &bc_setting_secret,
+	  FIELD(webhook_key_next),
+	  .min = 64,
+	  .max = 8192,
+	  .flags = BC_SETTING_LINES,
+	  .check = bc_setting_check_public_key,
+	  .allowed = "as `webhook.key`",
+	  .help = "The other key, while the pair is being changed: either one is good." },
 
 	{ .name = "gateway.wait",
 	  .type = &bc_setting_ms,
@@ -436,16 +576,16 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .max = 2048,
 	  .check = bc_setting_check_secret_url,
 	  .allowed = "an https URL, http only on loopback; a secret, since such URLs hold keys",
-	  .help = "Where alerts are sent: one small JSON POST each time that a lane stops, or goes "
-		  "on, or the return rate falls below `alert.return_rate`. Its `text` is what chat "
-		  "webhooks show." },
+	  .help = "Where alerts are sent: one small JSON POST each time that a lane stops, or "
+		  "goes on, or the return rate falls below `alert.return_rate`. Its `text` is "
+		  "what chat webhooks show." },
 	{ .name = "alert.return_rate",
 	  .type = &bc_setting_count,
 	  FIELD(alert_return_rate),
 	  .def = "0",
 	  .max = 100,
-	  .help = "Alert when less than so many percent of the orders with a click of the last 24 "
-		  "hours were handed back, product by product; `0` is never." },
+	  .help = "Alert when less than so many percent of the orders with a click of the last "
+		  "24 hours were handed back, product by product; `0` is never." },
 	{ .name = "alert.return_rate_orders",
 	  .type = &bc_setting_count,
 	  FIELD(alert_return_rate_orders),
@@ -456,35 +596,3 @@ const struct bc_setting_row bc_setting_rows[] = {
 		  "rate worth an alert." },
 };
 const size_t bc_setting_row_count = BC_COUNT(bc_setting_rows);
-
-const struct bc_setting_row bc_product_rows[BC_PRODUCT_ROWS] = {
-	[BC_PRODUCT_PARTNER] = { .name = "partner",
-				 .type = &bc_setting_text,
-				 PART(partner),
-				 .def = "sovendus",
-				 .check = bc_setting_check_partner,
-				 .allowed = "`sovendus`",
-				 .help = "Who gets the token back." },
-	[BC_PRODUCT_ID] = { .name = "id",
-			    .type = &bc_setting_text,
-			    PART(id),
-			    .max = 128,
-			    .check = bc_setting_check_product_id,
-			    .allowed = "letters, digits, `.`, `_`, `-`",
-			    .help = "Product ID of this campaign. Required." },
-	[BC_PRODUCT_KEY] = { .name = "key",
-			     .type = &bc_setting_secret,
-			     PART(key),
-			     .flags = BC_SETTING_KEY,
-			     .help = "API key of this campaign. Required." },
-	[BC_PRODUCT_LANDING] = { .name = "landing",
-				 .type = &bc_setting_text,
-				 PART(landing),
-				 .check = bc_setting_check_landing,
-				 .allowed = "a path such as `/shoes/`",
-				 .help = "Clicks whose landing path starts with this belong to "
-					 "this "
-					 "product; the longest prefix wins. Without it the product "
-					 "is "
-					 "chosen only by name, in a request's `product`." },
-};

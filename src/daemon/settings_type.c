@@ -72,7 +72,7 @@ static int check_text(const struct bc_setting_row *row, struct bc_str text, stru
 			    row->min ? row->min : 1, max);
 		return BC_EINVAL;
 	}
-	if (has_control(text)) {
+	if (!(row->flags & BC_SETTING_LINES) && has_control(text)) {
 		bc_err_set(err, BC_EINVAL, "has a line break or another control character in it");
 		bc_err_hint(err, "write it on one line");
 		return BC_EINVAL;
@@ -336,6 +336,60 @@ const struct bc_setting_type bc_setting_count = {
 	.equal = number_equal,
 	.free = number_free,
 	.bound = count_bound,
+};
+
+/* --- rates ----------------------------------------------------------------------------------- */
+
+static const struct {
+	char unit;
+	uint64_t per_hour;
+} rate_units[] = { { 's', 3600 }, { 'm', 60 }, { 'h', 1 } };
+
+/* "10/s" as so many an hour. */
+static int parse_rate(struct bc_str text, uint64_t *ret_per_hour)
+{
+	struct bc_str unit = text, digits = bc_str_split(&unit, '/');
+	uint64_t number;
+	if (unit.len != 1 || bc_parse_u64(digits, &number))
+		return BC_EINVAL;
+	for (size_t i = 0; i < BC_COUNT(rate_units); i++)
+		if (rate_units[i].unit == unit.ptr[0])
+			return __builtin_mul_overflow(number, rate_units[i].per_hour, ret_per_hour)
+				       ? BC_EINVAL
+				       : 0;
+	return BC_EINVAL;
+}
+
+static char *rate_bound(uint64_t value, char *text, size_t text_bytes)
+{
+	size_t i = 0;
+	while (value % rate_units[i].per_hour)
+		i++;
+	snprintf(text, text_bytes, "%" PRIu64 "/%c", value / rate_units[i].per_hour,
+		 rate_units[i].unit);
+	return text;
+}
+
+static int rate_parse(const struct bc_setting_row *row, struct bc_str text, void *field,
+		      struct bc_err *err)
+{
+	return number_parse(row, text, field, parse_rate, "write it as 10/s, 600/m or 5/h", err);
+}
+
+static int rate_format(const void *field, struct bc_buf *out)
+{
+	char text[32];
+	return bc_buf_adds(out, rate_bound(*(const uint64_t *)field, text, sizeof(text)));
+}
+
+const struct bc_setting_type bc_setting_rate = {
+	.noun = "a rate",
+	.docs = "rate, such as `10/s`",
+	.parse = rate_parse,
+	.format = rate_format,
+	.equal = number_equal,
+	.free = number_free,
+	.bound = rate_bound,
 };
 
 /* --- secrets --------------------------------------------------------------------------------- */

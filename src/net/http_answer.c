@@ -43,13 +43,22 @@ static size_t cut(struct bc_http_call *call, enum bc_http_cut why)
 	return CURL_WRITEFUNC_ERROR;
 }
 
+/* A list may come in one field or in several, which mean the same. */
+static bool keep_link(struct bc_http_call *call, struct bc_str value)
+{
+	return (call->link.len == 0 || bc_buf_adds(&call->link, ", ") == 0) &&
+	       bc_buf_add(&call->link, value.ptr, value.len) == 0;
+}
+
 /* The first of a repeated header counts. The head's bytes become the values' own: whoever reads the
- * lines again finds NULs at their ends. */
-static void keep_field(struct bc_http_call *call, struct bc_str line)
+ * lines again finds NULs at their ends. False without memory. */
+static bool keep_field(struct bc_http_call *call, struct bc_str line)
 {
 	struct bc_str value = line;
 	struct bc_str name = bc_str_split(&value, ':');
 
+	if (value.ptr && bc_str_ieq(name, "link"))
+		return keep_link(call, bc_str_trim(value));
 	for (size_t i = 0; value.ptr && i < BC_COUNT(kept_headers); i++) {
 		const char **slot = kept_slot(call, i);
 		if (*slot || !bc_str_ieq(name, kept_headers[i].name))
@@ -57,16 +66,19 @@ static void keep_field(struct bc_http_call *call, struct bc_str line)
 		value = bc_str_trim(value);
 		((char *)value.ptr)[value.len] = '\0';
 		*slot = value.ptr;
-		return;
+		break;
 	}
+	return true;
 }
 
-static void keep_fields(struct bc_http_call *call)
+static bool keep_fields(struct bc_http_call *call)
 {
 	struct bc_str rest = { call->head.data, call->head.len };
 
 	while (rest.len > 0)
-		keep_field(call, bc_str_split(&rest, '\n'));
+		if (!keep_field(call, bc_str_split(&rest, '\n')))
+			return false;
+	return true;
 }
 
 /* An interim head (1xx) may have come before; nothing of it counts. */
@@ -100,7 +112,8 @@ static enum bc_http_cut head_end(struct bc_http_call *call)
 		why = bc_http_stream_head(call, (int)status);
 	if (why != BC_CUT_NONE)
 		return why;
-	keep_fields(call);
+	if (!keep_fields(call))
+		return BC_CUT_MEMORY;
 	call->head_whole = true;
 	call->status = (int)status;
 	return BC_CUT_NONE;
@@ -254,6 +267,7 @@ void bc_http_call_read(struct bc_http_call *call, CURLcode result,
 		.retry_after = call->head_whole ? call->retry_after : NULL,
 		.date = call->head_whole ? call->date : NULL,
 		.content_type = call->head_whole ? call->content_type : NULL,
+		.link = call->head_whole ? call->link.data : NULL,
 		.duration_ms = bc_elapsed_ms(&bc_clock_system) - call->started_ms,
 	};
 	bool whole = result == CURLE_OK && call->head_whole;

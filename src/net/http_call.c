@@ -340,6 +340,7 @@ int bc_http_call_init(struct bc_http_call *call, CURL *model,
 
 	bc_buf_init(&call->body, exchange->answer_max_bytes);
 	bc_buf_init(&call->head, SIZE_MAX);
+	bc_buf_init(&call->link, SIZE_MAX);
 	call->body_max_bytes = drop_bytes > DROP_MIN_BYTES ? drop_bytes : DROP_MIN_BYTES;
 	call->started_ms = bc_elapsed_ms(&bc_clock_system);
 	init_stream(call, exchange);
@@ -364,4 +365,5 @@ void bc_http_call_finish(struct bc_http_call *call)
 	curl_slist_free_all(call->headers);
 	bc_buf_finish(&call->body);
 	bc_buf_finish(&call->head);
+	bc_buf_finish(&call->link);
 }

@@ -57,6 +57,7 @@ struct bc_http_call {
 	const char *retry_after; /* into head, NULL = absent; so are the next two */
 	const char *date;
 	const char *content_type;
+	struct bc_buf link; /* the Link fields of the final head, joined */
 	struct bc_buf body;
 	uint64_t body_bytes; /* seen, kept or not */
 	uint64_t body_max_bytes;

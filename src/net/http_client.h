@@ -63,6 +63,7 @@ struct bc_http_answer {
 	const char *retry_after; /* the header's value, or NULL; valid during the completion only */
 	const char *date;	 /* likewise */
 	const char *content_type; /* likewise */
+	const char *link;	  /* all Link fields, joined by ", "; likewise */
 	uint64_t duration_ms;
 	int error; /* 0 or BC_EUNREACH, BC_ETIMEDOUT, BC_EIO (broke off, cut, not HTTP), BC_EINVAL
 		      (url), BC_EAUTH (tls), BC_ENOMEM. A status may come with an error: then it is

@@ -12,54 +12,23 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "base/err.h"
+#include "net/listen_text.h"
 
-enum { BACKLOG = 1024, UNIX_MODE = 0660, HOST_BYTES = 256 };
+enum { BACKLOG = 1024 };
 
 static const char unix_prefix[] = "unix:";
 
 /* ---- host:port ---- */
 
-static int bad_listen(struct bc_err *err, const char *text, const char *problem)
-{
-	bc_err_set(err, BC_EINVAL, "cannot listen on \"%s\": %s", text, problem);
-	bc_err_hint(err,
-		    "write host:port such as 127.0.0.1:8787, [::1]:8787, or unix:/path/socket");
-	return BC_EINVAL;
-}
-
-/* Splits at the last colon; brackets round an IPv6 address are dropped. */
-static int split_address(const char *text, char host[HOST_BYTES], const char **ret_port,
-			 struct bc_err *err)
-{
-	const char *colon = strrchr(text, ':');
-	struct bc_str name = { text, colon ? (size_t)(colon - text) : 0 };
-	uint64_t port;
-
-	if (!colon || name.len == 0)
-		return bad_listen(err, text, "it is not host:port");
-	if (bc_parse_u64(bc_str_of(colon + 1), &port) || port > UINT16_MAX)
-		return bad_listen(err, text, "the port is not a number up to 65535");
-	if (name.len > 2 && name.ptr[0] == '[' && name.ptr[name.len - 1] == ']')
-		name = (struct bc_str){ name.ptr + 1, name.len - 2 };
-	else if (memchr(name.ptr, ':', name.len))
-		return bad_listen(err, text, "an IPv6 address needs brackets");
-	if (bc_str_copy(host, HOST_BYTES, name))
-		return bad_listen(err, text, "the host name is too long");
-	*ret_port = colon + 1;
-	return 0;
-}
-
 static int bind_tcp(struct bc_http_server *s, const char *text, struct bc_err *err)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
-	char host[HOST_BYTES];
+	char host[BC_LISTEN_HOST_BYTES];
 	const char *port = NULL;
 	uv_getaddrinfo_t resolved;
-	int rc = split_address(text, host, &port, err);
+	int rc = bc_listen_split(text, host, &port, err);
 
 	if (rc)
 		return rc;
@@ -88,54 +57,11 @@ static void name_tcp(struct bc_http_server *s)
 
 /* ---- unix:PATH ---- */
 
-/* Does anybody listen there? */
-static bool is_alive(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool alive;
-
-	if (fd < 0)
-		return true;
-	memcpy(address.sun_path, path, strlen(path));
-	/* EAGAIN is a full backlog: alive, and busy. */
-	alive = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 ||
-		errno != ECONNREFUSED;
-	close(fd);
-	return alive;
-}
-
-static int remove_stale(const char *path, struct bc_err *err)
-{
-	struct stat st;
-
-	if (lstat(path, &st) < 0)
-		return 0; /* absent; any other trouble shows at bind */
-	if (!S_ISSOCK(st.st_mode)) {
-		bc_err_set(err, BC_EINVAL, "cannot listen on \"%s\": it exists and is no socket",
-			   path);
-		bc_err_hint(err, "choose another path, or move the file away");
-		return BC_EINVAL;
-	}
-	if (is_alive(path)) {
-		bc_err_set(err, BC_EBUSY, "cannot listen on \"%s\": another process does", path);
-		bc_err_hint(err, "stop that process, or choose another path");
-		return BC_EBUSY;
-	}
-	if (unlink(path) < 0)
-		return bc_err_set(err, BC_EIO, "cannot remove the stale socket \"%s\": %s", path,
-				  strerror(errno));
-	return 0;
-}
-
 static int bind_unix(struct bc_http_server *s, const char *path, struct bc_err *err)
 {
-	mode_t mode = s->options.unix_mode ? s->options.unix_mode : UNIX_MODE;
-	int rc;
+	mode_t mode = s->options.unix_mode ? s->options.unix_mode : BC_UNIX_MODE;
+	int rc = bc_unix_path_clear(path, SOCK_STREAM, err);
 
-	if (path[0] == '\0' || strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-		return bad_listen(err, path, "the socket's path must have 1 to 107 bytes");
-	rc = remove_stale(path, err);
 	if (rc)
 		return rc;
 	rc = uv_pipe_bind(&s->listener.pipe, path);

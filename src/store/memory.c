@@ -70,6 +70,23 @@ static int delete_click(struct mem *m, struct bc_store_op *op)
 	return 0;
 }
 
+static int bind_click(struct mem *m, struct bc_store_op *op)
+{
+	SCRATCH *scratch = scratch_create();
+	return scratch ? bc_rule_bind_click(&mem_rows, m, op, scratch) : BC_ENOMEM;
+}
+
+static int take_page(struct mem *m, struct bc_store_op *op)
+{
+	return bc_rule_take_page(&mem_rows, m, op);
+}
+
+static int put_comment(struct mem *m, struct bc_store_op *op)
+{
+	SCRATCH *scratch = scratch_create();
+	return scratch ? bc_rule_put_comment(&mem_rows, m, op, scratch) : BC_ENOMEM;
+}
+
 static int accept_order(struct mem *m, struct bc_store_op *op)
 {
 	return bc_rule_accept(&mem_rows, m, op);
@@ -174,8 +191,7 @@ static int release(struct mem *m, struct bc_store_op *op)
 			op->out.changed.newest_ms = order.created_ms;
 		if (order.state != BC_ORDER_SENDING)
 			continue;
-		bc_rule_release(&order, op->in.release.now_ms);
-		if (mem_save_order(m, rec, &order))
+		if (bc_rule_release(&mem_rows, m, &order, op->in.release.now_ms))
 			return BC_ENOMEM;
 		op->out.changed.count++;
 	}
@@ -195,15 +211,14 @@ static int requeue(struct mem *m, struct bc_store_op *op)
 			op->out.changed.next_before_row = order.row + 1;
 			return 0;
 		}
-		if (!bc_rule_selects(&in->select, &order) ||
-		    !bc_rule_requeues(&order, in->select.state))
+		if (!bc_rule_selects(&in->select, &order) || !bc_rule_requeues(&order, &in->select))
 			continue;
 		if (in->select.limit && op->out.changed.count == in->select.limit) {
 			op->out.changed.next_before_row = order.row + 1;
 			return 0;
 		}
-		bc_rule_make_due(&order, lane_of(m, &order), in->now_ms, in->deadline_ms);
-		if (!in->select.count_only && mem_save_order(m, rec, &order))
+		if (!in->select.count_only &&
+		    bc_rule_make_due(&mem_rows, m, &order, in->now_ms, in->deadline_ms))
 			return BC_ENOMEM;
 		op->out.changed.count++;
 	}
@@ -250,6 +265,26 @@ static int list_orders(struct mem *m, struct bc_store_op *op)
 	return 0;
 }
 
+/* Oldest first. They are few: no tree of their own. */
+static int due_comments(struct mem *m, struct bc_store_op *op)
+{
+	__typeof__(op->out.list) *out = &op->out.list;
+	const uint32_t limit = bc_rule_comment_limit(op);
+	out->orders = bc_arena_alloc(op->arena, limit * sizeof(*out->orders));
+	if (!out->orders)
+		return BC_ENOMEM;
+	const struct bc_tree_node *node = bc_tree_first(&m->orders_by_row);
+	for (; node && out->count < limit; node = bc_tree_after(&m->orders_by_row, node)) {
+		const struct mem_order *rec = BC_CONTAINER(node, const struct mem_order, by_row);
+		if (rec->o.comment != BC_COMMENT_DUE)
+			continue;
+		if (mem_copy_order(&rec->o, op->arena, &out->orders[out->count]))
+			return BC_ENOMEM;
+		out->count++;
+	}
+	return 0;
+}
+
 /* --- clean-up ------------------------------------------------------------------------------ */
 
 static void purge_clicks(struct mem *m, struct bc_store_op *op, uint32_t limit)
@@ -264,13 +299,6 @@ static void purge_clicks(struct mem *m, struct bc_store_op *op, uint32_t limit)
 	}
 }
 
-static int expire(struct mem *m, struct mem_order *rec, uint64_t now_ms)
-{
-	struct bc_order order = rec->o;
-	bc_rule_expire(&order, lane_of(m, &order), now_ms);
-	return mem_save_order(m, rec, &order);
-}
-
 /* Does to one order what is to be done, each kind of work up to its limit. */
 static int purge_order(struct mem *m, struct bc_store_op *op, struct mem_order *rec, uint32_t limit)
 {
@@ -279,16 +307,16 @@ static int purge_order(struct mem *m, struct bc_store_op *op, struct mem_order *
 	const struct bc_order *o = &rec->o;
 	if (o->state == BC_ORDER_PENDING && out->expired < limit &&
 	    bc_rule_is_past(o, lane_of(m, o), in->now_ms)) {
+		struct bc_order order = *o;
 		out->expired++;
-		return expire(m, rec, in->now_ms);
+		return bc_rule_expire(&mem_rows, m, &order, in->now_ms);
 	}
 	if (bc_rule_clears(o, in->clear_before_ms) && out->cleared < limit) {
 		struct bc_order order = *o;
 		out->cleared++;
 		return bc_rule_clear(&mem_rows, m, &order);
 	}
-	if (o->state == BC_ORDER_UNATTRIBUTED && o->updated_ms < in->unattributed_before_ms &&
-	    out->orders < limit) {
+	if (bc_rule_forgets(o, in->unattributed_before_ms) && out->orders < limit) {
 		out->orders++;
 		mem_delete_order(m, rec);
 	}
@@ -368,6 +396,10 @@ static int (*const operations[BC_STORE_KINDS])(struct mem *, struct bc_store_op 
 	[BC_STORE_GET_META] = get_meta,
 	[BC_STORE_PUT_META] = put_meta,
 	[BC_STORE_PROBE] = probe,
+	[BC_STORE_TAKE_PAGE] = take_page,
+	[BC_STORE_BIND_CLICK] = bind_click,
+	[BC_STORE_DUE_COMMENTS] = due_comments,
+	[BC_STORE_PUT_COMMENT] = put_comment,
 };
 
 static int apply(void *engine, struct bc_store_op *op, struct bc_engine_fault *fault)

@@ -222,6 +222,32 @@ static int move_order(void *m, enum bc_order_state from, const struct bc_order *
 	return mem_save_order(m, rec, order);
 }
 
+/* By its row: the caller's strings may have been the record's own, which the move before replaced.
+ */
+static int mark_order(void *m, const struct bc_order *order)
+{
+	struct mem_order *rec = mem_order_below(m, order->row + 1);
+	BC_ASSERT(rec && rec->o.row == order->row);
+	rec->o.entity_id = order->entity_id;
+	rec->o.edition = order->edition;
+	rec->o.revoked_ms = order->revoked_ms;
+	rec->o.comment = order->comment;
+	return 0;
+}
+
+static int restore_token(void *m, const struct bc_order *order)
+{
+	struct mem_order *rec = mem_order_by_id(m, order->order);
+	struct bc_order with = rec->o;
+	with.token = order->token;
+	return mem_save_order(m, rec, &with);
+}
+
+static int put_meta(void *m, struct bc_str key, struct bc_str value)
+{
+	return mem_put_meta(m, key, value.ptr ? value : BC_STR(""));
+}
+
 /* --- attempts ------------------------------------------------------------------------------ */
 
 static int insert_attempt(void *m, const struct bc_order *order, const struct bc_attempt *attempt)
@@ -276,8 +302,11 @@ const struct bc_rule_rows mem_rows = {
 	.insert_order = insert_order,
 	.claim_order = claim_order,
 	.move_order = move_order,
+	.mark_order = mark_order,
+	.restore_token = restore_token,
 	.clear_order = clear_order,
 	.blank_clicks = blank_clicks,
 	.insert_attempt = insert_attempt,
 	.update_attempt = update_attempt,
+	.put_meta = put_meta,
 };

@@ -31,6 +31,10 @@ static const struct kind {
 	[BC_STORE_GET_META] = { "get-meta", false },
 	[BC_STORE_PUT_META] = { "put-meta", true },
 	[BC_STORE_PROBE] = { "probe", true },
+	[BC_STORE_TAKE_PAGE] = { "take-page", true },
+	[BC_STORE_BIND_CLICK] = { "bind-click", true },
+	[BC_STORE_DUE_COMMENTS] = { "due-comments", false },
+	[BC_STORE_PUT_COMMENT] = { "put-comment", true },
 };
 
 const char *bc_order_state_name(enum bc_order_state state)

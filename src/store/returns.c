@@ -19,9 +19,10 @@ const char *const bc_window_name[BC_WINDOWS] = { "1h", "24h", "7d" };
  * back again has cost nothing. */
 #define KEEP_MS (LONGEST_MS + DAY_MS)
 
-static bool is_counted(int state)
+/* A conversion. What was cancelled without ever having had a click is none. */
+static bool is_counted(int state, const struct bc_order *order)
 {
-	return state >= BC_ORDER_PENDING;
+	return state >= BC_ORDER_PENDING && order->has_token_hash;
 }
 
 static uint64_t number_of(uint64_t ms)
@@ -151,16 +152,17 @@ static int count_in(struct bc_returns *r, int state, const struct bc_order *orde
 
 int bc_returns_move(struct bc_returns *r, int from, int to, const struct bc_order *order)
 {
-	if (from == to || (!is_counted(from) && !is_counted(to)))
+	bool counted = is_counted(from, order), counts = is_counted(to, order);
+	if (from == to || (!counted && !counts))
 		return 0;
-	if (!is_counted(from))
+	if (!counted)
 		return count_in(r, to, order);
 	struct bc_returns_product *p = find_product(r, order->partner, order->product);
 	struct bc_returns_bucket *b = p ? find_bucket(p, number_of(order->created_ms)) : NULL;
 	if (!b || b->now[from - BC_ORDER_PENDING] == 0)
 		return 0; /* its bucket was dropped */
 	b->now[from - BC_ORDER_PENDING]--;
-	if (is_counted(to))
+	if (counts)
 		b->now[to - BC_ORDER_PENDING]++;
 	mark_changed(p, b);
 	return 0;

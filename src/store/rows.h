@@ -30,6 +30,9 @@ enum { BC_ORDER_STATES = 7, BC_ORDER_STATE_ANY = -1 };
 const char *bc_order_state_name(enum bc_order_state state);
 BC_MUST_CHECK int bc_order_state_parse(struct bc_str name, enum bc_order_state *ret_state);
 
+/* The comment on the order in Commerce, which says what became of its conversion. */
+enum bc_comment_state { BC_COMMENT_NONE, BC_COMMENT_DUE, BC_COMMENT_DONE, BC_COMMENT_GIVEN_UP };
+
 struct bc_click {
 	uint8_t id[BC_CLICK_ID_BYTES];
 	bool has_session;
@@ -45,7 +48,9 @@ struct bc_click {
 struct bc_order {
 	struct bc_str order; /* the shop's id, 1 to BC_ORDER_ID_MAX bytes */
 	enum bc_order_state state;
-	struct bc_str reason; /* why unattributed, rejected, expired or cancelled */
+	/* Why unattributed, rejected, expired or cancelled; delivered or sending: why the shop took
+	 * it back. */
+	struct bc_str reason;
 	struct bc_str partner, product;
 	struct bc_str token; /* absent once cleared */
 	bool has_token_hash;
@@ -63,6 +68,15 @@ struct bc_order {
 	uint64_t deadline_ms;
 	uint64_t lease_ms;    /* sending: until when */
 	uint64_t finished_ms; /* when it reached its final state */
+	/* Of an order of Adobe Commerce. */
+	uint64_t entity_id; /* what its REST API calls it; 0 = not known */
+	uint32_t edition;   /* an edited order replaces the one before: "000000318-2" is 2; 0 = as
+			       it was placed */
+	/* When the shop took it back; 0 = it did not. On a delivered one: that was too late. On a
+	 * cancelled one: finished_ms is not before it, unless the operator had cancelled it first.
+	 * No order of another state but sending has it. */
+	uint64_t revoked_ms;
+	enum bc_comment_state comment;
 	uint32_t attempts;
 	uint32_t failures; /* attempts since the last requeue that count for back-off */
 	uint64_t row;	   /* the engine's cursor for lists, grows with creation */

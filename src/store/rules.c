@@ -26,6 +26,9 @@ static const struct shape {
 	[BC_STORE_RETURNS] = { 0, ARENA },
 	[BC_STORE_LANES] = { 0, ARENA },
 	[BC_STORE_GET_META] = { 0, ARENA },
+	[BC_STORE_TAKE_PAGE] = { 0, ARENA },
+	[BC_STORE_DUE_COMMENTS] = { 0, ARENA },
+	[BC_STORE_PUT_COMMENT] = { offsetof(struct bc_store_op, in.put_comment.order), ORDER },
 };
 
 static int check_order_name(struct bc_str order, struct bc_err *err)
@@ -76,6 +79,64 @@ static int check_put_lane(const struct bc_store_op *op, struct bc_err *err)
 	return result ? result : check_lane(op->in.put_lane.partner, op->in.put_lane.product, err);
 }
 
+static int check_item(const struct bc_page_item *item, struct bc_err *err)
+{
+	bool accepts = item->what == BC_PAGE_ACCEPT;
+	const struct bc_accept *a = &item->in.accept;
+	const struct bc_revoke *v = &item->in.revoke;
+	int result = check_order_name(accepts ? a->order : v->order, err);
+	if (result)
+		return result;
+	return accepts ? check_lane(a->partner, a->product, err)
+		       : check_lane(v->partner, v->product, err);
+}
+
+static int check_page(const struct bc_store_op *op, struct bc_err *err)
+{
+	uint32_t count = op->in.page.count;
+	if (count > BC_PAGE_ITEMS_MAX)
+		return bc_err_set(err, BC_ETOOBIG, "a page of %u orders is more than %d", count,
+				  BC_PAGE_ITEMS_MAX);
+	int result = 0;
+	for (uint32_t i = 0; result == 0 && i < count; i++)
+		result = check_item(&op->in.page.items[i], err);
+	return result;
+}
+
+static int check_put_comment(const struct bc_store_op *op, struct bc_err *err)
+{
+	enum bc_comment_state state = op->in.put_comment.state;
+	if (state <= BC_COMMENT_GIVEN_UP)
+		return 0;
+	return bc_err_set(err, BC_EINVAL, "a comment cannot have state %d", (int)state);
+}
+
+static int check_requeue(const struct bc_store_op *op, struct bc_err *err)
+{
+	if (!op->in.requeue.order.ptr)
+		return 0;
+	BC_ASSERT(op->arena);
+	return check_order_name(op->in.requeue.order, err);
+}
+
+static int check_put_click(const struct bc_store_op *op, struct bc_err *err)
+{
+	return check_click(&op->in.put_click.click, err);
+}
+
+static int check_accept(const struct bc_store_op *op, struct bc_err *err)
+{
+	return check_lane(op->in.accept.partner, op->in.accept.product, err);
+}
+
+/* What is asked of a kind beyond its shape. */
+static int (*const checks[BC_STORE_KINDS])(const struct bc_store_op *, struct bc_err *) = {
+	[BC_STORE_PUT_CLICK] = check_put_click,	    [BC_STORE_ACCEPT_ORDER] = check_accept,
+	[BC_STORE_FINISH] = check_finish,	    [BC_STORE_PUT_LANE] = check_put_lane,
+	[BC_STORE_REQUEUE] = check_requeue,	    [BC_STORE_TAKE_PAGE] = check_page,
+	[BC_STORE_PUT_COMMENT] = check_put_comment,
+};
+
 int bc_rule_check(const struct bc_store_op *op, struct bc_err *err)
 {
 	BC_ASSERT((unsigned)op->kind < BC_STORE_KINDS);
@@ -87,19 +148,7 @@ int bc_rule_check(const struct bc_store_op *op, struct bc_err *err)
 		if (result)
 			return result;
 	}
-	if (op->kind == BC_STORE_PUT_CLICK)
-		return check_click(&op->in.put_click.click, err);
-	if (op->kind == BC_STORE_ACCEPT_ORDER)
-		return check_lane(op->in.accept.partner, op->in.accept.product, err);
-	if (op->kind == BC_STORE_FINISH)
-		return check_finish(op, err);
-	if (op->kind == BC_STORE_PUT_LANE)
-		return check_put_lane(op, err);
-	if (op->kind == BC_STORE_REQUEUE && op->in.requeue.order.ptr) {
-		BC_ASSERT(op->arena);
-		return check_order_name(op->in.requeue.order, err);
-	}
-	return 0;
+	return checks[op->kind] ? checks[op->kind](op, err) : 0;
 }
 
 bool bc_rule_same_text(struct bc_str a, struct bc_str b)
@@ -117,6 +166,7 @@ bool bc_rule_selects(const struct bc_order_selector *select, const struct bc_ord
 	return (select->state == BC_ORDER_STATE_ANY || (int)order->state == select->state) &&
 	       order->created_ms >= select->since_ms &&
 	       (!select->until_ms || order->created_ms < select->until_ms) &&
+	       (!select->revoked || order->revoked_ms) &&
 	       names_label(select->partner, order->partner) &&
 	       names_label(select->product, order->product) &&
 	       /* Without a click it is in no lane, whatever product it was reported with. */
@@ -133,6 +183,12 @@ uint32_t bc_rule_list_limit(const struct bc_order_selector *select)
 {
 	bool in_range = select->limit >= 1 && select->limit <= BC_LIST_ROWS_MAX;
 	return in_range ? select->limit : BC_LIST_ROWS_MAX;
+}
+
+uint32_t bc_rule_comment_limit(const struct bc_store_op *op)
+{
+	uint32_t limit = op->in.comments.limit ? op->in.comments.limit : BC_COMMENT_ROWS_DEFAULT;
+	return limit < BC_LIST_ROWS_MAX ? limit : BC_LIST_ROWS_MAX;
 }
 
 uint32_t bc_rule_purge_limit(const struct bc_store_op *op)

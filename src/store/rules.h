@@ -21,6 +21,7 @@
 enum {
 	BC_PURGE_ROWS_DEFAULT = 1000,
 	BC_LIST_ROWS_MAX = 1000,
+	BC_COMMENT_ROWS_DEFAULT = 100,
 	BC_BLANK_CLICKS_MAX = 100,
 	/* What one list, or one requeue with a limit, looks at: some 10 ms, 20 on a slow disk. */
 	BC_LOOK_ROWS_MAX = 20000
@@ -62,11 +63,17 @@ struct bc_rule_rows {
 			      struct bc_arena *arena, struct bc_order *ret_order);
 	int (*put_click)(void *e, const struct bc_click *click, bool *ret_replaced);
 	int (*insert_order)(void *e, struct bc_order *order); /* fills row */
-	/* Writes every field of an order that was unattributed. */
+	/* Writes every field of an order that was unattributed, but for those of mark_order. */
 	int (*claim_order)(void *e, const struct bc_order *order);
 	/* Writes what a move changes: state, reason, times, counts, and whether there is a token.
 	 */
 	int (*move_order)(void *e, enum bc_order_state from, const struct bc_order *order);
+	/* Writes what only an order of Commerce has: entity_id, edition, revoked_ms, comment. Apart
+	 * from move_order, which every order pays for; after it, and an engine that cannot undo
+	 * never fails here. */
+	int (*mark_order)(void *e, const struct bc_order *order);
+	/* Gives an order back the token that was cleared; its hash is the same. */
+	int (*restore_token)(void *e, const struct bc_order *order);
 	/* Takes the token, the click and the session from a final order, as bc_rule_clear left it.
 	 */
 	int (*clear_order)(void *e, const struct bc_order *order);
@@ -79,6 +86,7 @@ struct bc_rule_rows {
 			      const struct bc_attempt *attempt);
 	int (*update_attempt)(void *e, const struct bc_order *order,
 			      const struct bc_attempt *attempt);
+	int (*put_meta)(void *e, struct bc_str key, struct bc_str value);
 };
 
 /* Is the operation well formed? 0 or BC_EINVAL, BC_ETOOBIG with its text. */
@@ -86,9 +94,15 @@ BC_MUST_CHECK int bc_rule_check(const struct bc_store_op *op, struct bc_err *err
 
 /* Whole operations. 0 (op->result, op->out filled), or the engine's fault. */
 BC_MUST_CHECK int bc_rule_accept(const struct bc_rule_rows *rows, void *e, struct bc_store_op *op);
+BC_MUST_CHECK int bc_rule_take_page(const struct bc_rule_rows *rows, void *e,
+				    struct bc_store_op *op);
 /* scratch: for what the operation looks up and does not return. */
 BC_MUST_CHECK int bc_rule_put_click(const struct bc_rule_rows *rows, void *e,
 				    struct bc_store_op *op, struct bc_arena *scratch);
+BC_MUST_CHECK int bc_rule_bind_click(const struct bc_rule_rows *rows, void *e,
+				     struct bc_store_op *op, struct bc_arena *scratch);
+BC_MUST_CHECK int bc_rule_put_comment(const struct bc_rule_rows *rows, void *e,
+				      struct bc_store_op *op, struct bc_arena *scratch);
 BC_MUST_CHECK int bc_rule_finish(const struct bc_rule_rows *rows, void *e, struct bc_store_op *op,
 				 struct bc_arena *scratch);
 BC_MUST_CHECK int bc_rule_cancel(const struct bc_rule_rows *rows, void *e, struct bc_store_op *op);
@@ -103,21 +117,32 @@ bool bc_rule_is_excepted(const struct bc_store_op *op, struct bc_str order);
 /* Leases order, which is due: moves it and records the attempt as unknown. 0 or a fault. */
 BC_MUST_CHECK int bc_rule_lease(const struct bc_rule_rows *rows, void *e,
 				const struct bc_store_op *op, struct bc_order *order);
-/* What a bulk move makes of one order; the caller chose it and writes it. */
-void bc_rule_make_due(struct bc_order *order, const struct bc_lane_record *lane, uint64_t now_ms,
-		      uint64_t deadline_ms);
-void bc_rule_release(struct bc_order *order, uint64_t now_ms);
-void bc_rule_expire(struct bc_order *order, const struct bc_lane_record *lane, uint64_t now_ms);
+/* One step of a bulk move: what it makes of one order, which the caller chose. 0 or a fault. */
+BC_MUST_CHECK int bc_rule_make_due(const struct bc_rule_rows *rows, void *e, struct bc_order *order,
+				   uint64_t now_ms, uint64_t deadline_ms);
+BC_MUST_CHECK int bc_rule_release(const struct bc_rule_rows *rows, void *e, struct bc_order *order,
+				  uint64_t now_ms);
+BC_MUST_CHECK int bc_rule_expire(const struct bc_rule_rows *rows, void *e, struct bc_order *order,
+				 uint64_t now_ms);
 
 /* Is there anything that a purge takes from this order; and taking it. 0 or a fault. */
 bool bc_rule_clears(const struct bc_order *order, uint64_t before_ms);
 BC_MUST_CHECK int bc_rule_clear(const struct bc_rule_rows *rows, void *e, struct bc_order *order);
 
+/* May a purge delete it? No conversion came of it, and nobody withdrew it by hand. */
+bool bc_rule_forgets(const struct bc_order *order, uint64_t before_ms);
+
 /* Does the selector name it? Its cursor and its limit aside. */
 bool bc_rule_selects(const struct bc_order_selector *select, const struct bc_order *order);
-/* May a requeue by selector take it? want_state: the selector's. */
-bool bc_rule_requeues(const struct bc_order *order, int want_state);
+/* May a requeue by selector take it, of those that it names? */
+bool bc_rule_requeues(const struct bc_order *order, const struct bc_order_selector *select);
 bool bc_rule_is_final(enum bc_order_state state);
+/* Ends an order, or a conversion, in a final state. */
+void bc_rule_end(struct bc_order *order, const struct bc_lane_record *lane,
+		 enum bc_order_state state, struct bc_str reason, uint64_t now_ms);
+/* A comment is due only while its order is delivered or rejected: to be called before it leaves
+ * that. True: there was one, and the order is to be marked. */
+bool bc_rule_drop_comment(struct bc_order *order);
 /* Does this unattributed order wait for a late click? */
 bool bc_rule_is_adoptable(const struct bc_order *order, uint64_t since_ms);
 
@@ -140,6 +165,7 @@ void bc_rule_answer(const struct bc_rule_rows *rows, void *e, struct bc_store_op
 
 bool bc_rule_same_text(struct bc_str a, struct bc_str b); /* absent is empty */
 uint32_t bc_rule_list_limit(const struct bc_order_selector *select);
+uint32_t bc_rule_comment_limit(const struct bc_store_op *op);
 /* How many rows a requeue by selector looks at. */
 uint32_t bc_rule_requeue_look(const struct bc_order_selector *select);
 uint32_t bc_rule_purge_limit(const struct bc_store_op *op);

@@ -1,142 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How an order gets its click (see struct bc_accept), and how a late click gets its order. One
- * order a token: the token's keyed hash decides, whatever way the token came.
+ * How a report becomes an order, or meets the one that is there (see struct bc_accept): repeated,
+ * given its click at last, or replaced by a later edition of itself, which may bring it back.
  */
-#include "store/rules.h"
+#include "store/rules_claim.h"
 
 #include <string.h>
 
-/* What a report names, found or not. */
-struct claim {
-	struct bc_click click; /* its token, hash, partner, product */
-	bool stored;	       /* it came by click id or session: it has an id and a time */
-	struct bc_str reason;  /* absent = the click is this order's */
+/* Why an order that came back stays cancelled. It reaches the shop. */
+#define TOKEN_CLEARED "its click token was cleared before the order came back"
+
+/* A report at work. */
+struct accept {
+	const struct bc_rule_rows *rows;
+	void *e;
+	const struct bc_accept *in;
+	struct bc_arena *arena;
+	enum bc_accept_result *how; /* the answer: */
+	struct bc_order *order;
 };
 
 static bool same_hash(const uint8_t *a, const uint8_t *b)
 {
 	return memcmp(a, b, BC_HASH_BYTES) == 0;
-}
-
-/* 1: the click counts. 0: it does not, *reason says why. */
-static int judge_click(int found, const struct bc_accept *a, const struct claim *claim,
-		       const char *if_absent, const char **reason)
-{
-	if (found < 0)
-		return found;
-	if (found && a->now_ms < claim->click.expires_ms)
-		return 1;
-	if (found)
-		*reason = BC_REASON_CLICK_EXPIRED;
-	else if (!*reason)
-		*reason = if_absent;
-	return 0;
-}
-
-/* By the session's hash, and by the one it had before the hash key was changed. */
-static int resolve_session(const struct bc_rule_rows *rows, void *e, const struct bc_accept *a,
-			   struct bc_arena *arena, struct claim *claim, const char **reason)
-{
-	struct bc_click *click = &claim->click;
-	int found = rows->find_session_click(e, a->session, arena, click);
-	found = judge_click(found, a, claim, BC_REASON_NO_SESSION, reason);
-	if (found || !a->has_previous)
-		return found;
-	found = rows->find_session_click(e, a->session_previous, arena, click);
-	return judge_click(found, a, claim, BC_REASON_NO_SESSION, reason);
-}
-
-/* Token, then click, then session. 1: there is a click; 0: none, *reason says why. */
-static int resolve(const struct bc_rule_rows *rows, void *e, const struct bc_accept *a,
-		   struct bc_arena *arena, struct claim *claim, const char **reason)
-{
-	struct bc_click *click = &claim->click;
-	if (a->token.ptr) {
-		*click = (struct bc_click){ .token = a->token, .is_test = a->is_test };
-		memcpy(click->token_hash, a->token_hash, sizeof(click->token_hash));
-		return 1;
-	}
-	claim->stored = true;
-	if (a->has_click) {
-		int found = rows->find_click(e, a->click, arena, click);
-		found = judge_click(found, a, claim, BC_REASON_UNKNOWN_CLICK, reason);
-		if (found)
-			return found;
-	}
-	if (a->has_session)
-		return resolve_session(rows, e, a, arena, claim, reason);
-	if (!*reason)
-		*reason = BC_REASON_NO_CLICK_NAMED;
-	return 0;
-}
-
-static struct bc_str used_by(struct bc_str owner, struct bc_arena *arena)
-{
-	const char *reason =
-		bc_arena_printf(arena, BC_REASON_CLICK_USED "%.*s", (int)owner.len, owner.ptr);
-	/* Without memory the reason loses the order's name, never its meaning. */
-	return reason ? bc_str_of(reason) : BC_STR(BC_REASON_CLICK_USED "unknown");
-}
-
-/* Which order holds the click's token. A token that was given may be known by the hash it had
- * before the hash key was changed; a stored click has the hash of its time. */
-static int find_owner(const struct bc_rule_rows *rows, void *e, const struct bc_accept *a,
-		      struct bc_arena *arena, const struct claim *claim, struct bc_str *ret_owner)
-{
-	struct bc_str partner = claim->click.partner;
-	int found = rows->find_token(e, partner, claim->click.token_hash, arena, ret_owner);
-	if (found || claim->stored || !a->has_previous)
-		return found;
-	return rows->find_token(e, partner, a->token_hash_previous, arena, ret_owner);
-}
-
-/* Fills claim: a click that is free, or the reason why not. 0 or a fault. */
-static int claim_click(const struct bc_rule_rows *rows, void *e, const struct bc_accept *a,
-		       struct bc_arena *arena, struct claim *claim)
-{
-	const char *reason = NULL;
-	struct bc_str owner;
-	int found = resolve(rows, e, a, arena, claim, &reason);
-	claim->reason = bc_str_of(reason);
-	if (found <= 0)
-		return found;
-	claim->reason = (struct bc_str){ 0 };
-	if (!claim->click.partner.len)
-		claim->click.partner = a->partner;
-	if (!claim->click.product.len)
-		claim->click.product = a->product;
-	found = find_owner(rows, e, a, arena, claim, &owner);
-	if (found < 0)
-		return found;
-	/* A blank click was used, even if it was by an order of another partner. */
-	if (found || !claim->click.token.len)
-		claim->reason = used_by(found ? owner : BC_STR("unknown"), arena);
-	return 0;
-}
-
-/* Makes order the conversion of this click. */
-static void take_click(struct bc_order *order, const struct bc_click *click, uint64_t now_ms,
-		       uint64_t due_ms)
-{
-	order->state = BC_ORDER_PENDING;
-	order->reason = (struct bc_str){ 0 };
-	order->partner = click->partner;
-	order->product = click->product;
-	order->token = click->token;
-	order->has_token_hash = true;
-	memcpy(order->token_hash, click->token_hash, sizeof(order->token_hash));
-	order->is_test = click->is_test;
-	order->click_ms = click->captured_ms;
-	order->updated_ms = now_ms;
-	order->due_ms = due_ms;
-	order->finished_ms = 0;
-}
-
-static void name_click(struct bc_order *order, const uint8_t *id)
-{
-	order->has_click = true;
-	memcpy(order->click, id, sizeof(order->click));
 }
 
 static void name_session(struct bc_order *order, const uint8_t *session)
@@ -149,7 +35,7 @@ static void name_session(struct bc_order *order, const uint8_t *session)
 static void note_report(struct bc_order *order, const struct bc_accept *a)
 {
 	if (a->has_click)
-		name_click(order, a->click);
+		bc_rule_name_click(order, a->click);
 	if (a->has_session)
 		name_session(order, a->session);
 	if (a->amount.ptr)
@@ -167,6 +53,8 @@ static struct bc_order new_order(const struct bc_accept *a)
 		.product = a->product,
 		.created_ms = a->now_ms,
 		.updated_ms = a->now_ms,
+		.entity_id = a->entity_id,
+		.edition = a->edition,
 	};
 }
 
@@ -178,87 +66,196 @@ static enum bc_accept_result judge_repeat(const struct bc_order *order, const st
 	return other ? BC_ACCEPT_CONFLICT : BC_ACCEPT_REPEATED;
 }
 
-static void apply_claim(struct bc_order *order, const struct bc_accept *a,
-			const struct claim *claim)
+static const struct bc_lane_record *lane_of(const struct accept *w)
 {
+	return w->rows->find_lane(w->e, w->order->partner, w->order->product);
+}
+
+/* --- the click ----------------------------------------------------------------------------- */
+
+static void apply_claim(struct accept *w, const struct bc_rule_claim *claim)
+{
+	struct bc_order *order = w->order;
 	if (claim->reason.ptr) {
 		order->reason = claim->reason;
-		order->updated_ms = a->now_ms;
+		order->updated_ms = w->in->now_ms;
 		return;
 	}
 	if (claim->stored) {
-		name_click(order, claim->click.id);
+		bc_rule_name_click(order, claim->click.id);
 	} else {
 		/* The token stands for itself: who else was named does not matter any more. */
 		order->has_click = false;
 		order->has_session = false;
 	}
-	take_click(order, &claim->click, a->now_ms, a->due_ms);
+	bc_rule_take_click(order, &claim->click, w->in->now_ms, w->in->due_ms);
+	bc_rule_open_deadline(order, lane_of(w), w->in->deadline_ms, w->in->now_ms);
+}
+
+static int accept_new(struct accept *w)
+{
+	struct bc_rule_claim claim = { 0 };
+	*w->how = BC_ACCEPT_CREATED;
+	int result = bc_rule_claim_click(w->rows, w->e, w->in, w->arena, &claim);
+	if (result)
+		return result;
+	*w->order = new_order(w->in);
+	note_report(w->order, w->in);
+	apply_claim(w, &claim);
+	return w->rows->insert_order(w->e, w->order);
+}
+
+static int accept_unattributed(struct accept *w)
+{
+	struct bc_rule_claim claim = { 0 };
+	*w->how = BC_ACCEPT_REPEATED;
+	if (!w->in->token.ptr && !w->in->has_click && !w->in->has_session)
+		return 0;
+	int result = bc_rule_claim_click(w->rows, w->e, w->in, w->arena, &claim);
+	if (result)
+		return result;
+	note_report(w->order, w->in);
+	apply_claim(w, &claim);
+	if (w->order->state == BC_ORDER_PENDING)
+		*w->how = BC_ACCEPT_ADOPTED;
+	return w->rows->claim_order(w->e, w->order);
+}
+
+/* --- a later edition ----------------------------------------------------------------------- */
+
+/* Writes a row that stays as it is but for its state, its reason and its marks. */
+static int rewrite(struct accept *w, enum bc_order_state from)
+{
+	w->order->updated_ms = w->in->now_ms;
+	int result = w->rows->move_order(w->e, from, w->order);
+	return result ? result : w->rows->mark_order(w->e, w->order);
+}
+
+/* It has its token: it is due as if it had just come. */
+static int reopen_conversion(struct accept *w)
+{
+	struct bc_order *order = w->order;
+	order->state = BC_ORDER_PENDING;
+	order->reason = (struct bc_str){ 0 };
+	order->due_ms = w->in->due_ms;
+	order->finished_ms = 0;
+	order->failures = 0;
+	bc_rule_open_deadline(order, lane_of(w), w->in->deadline_ms, w->in->now_ms);
+	*w->how = BC_ACCEPT_ADOPTED;
+	return rewrite(w, BC_ORDER_CANCELLED);
+}
+
+/* 1: the report brings the token that was cleared; 0: it does not; or a fault. */
+static int find_own_token(struct accept *w)
+{
+	struct bc_rule_claim claim = { 0 };
+	const char *reason = NULL;
+	int found = bc_rule_resolve(w->rows, w->e, w->in, w->arena, &claim, &reason);
+	if (found <= 0 || !claim.click.token.len)
+		return found < 0 ? found : 0;
+	/* A stored click has the hash of its time; a token that was given may have a former one. */
+	bool own = claim.stored ? same_hash(claim.click.token_hash, w->order->token_hash)
+				: judge_repeat(w->order, w->in) == BC_ACCEPT_REPEATED;
+	if (own)
+		w->order->token = claim.click.token;
+	return own;
+}
+
+static int reopen_cleared(struct accept *w)
+{
+	int found = find_own_token(w);
+	if (found < 0)
+		return found;
+	if (found) {
+		int result = w->rows->restore_token(w->e, w->order);
+		return result ? result : reopen_conversion(w);
+	}
+	w->order->reason = BC_STR(TOKEN_CLEARED);
+	return rewrite(w, BC_ORDER_CANCELLED);
+}
+
+/* It never had a click: it looks for one as if it had not been cancelled, by what was named then
+ * and is named now. */
+static int reopen_unattributed(struct accept *w)
+{
+	struct bc_order *order = w->order;
+	struct bc_accept both = *w->in;
+	if (!both.has_click && order->has_click) {
+		both.has_click = true;
+		memcpy(both.click, order->click, sizeof(both.click));
+	}
+	if (!both.has_session && order->has_session) {
+		both.has_session = true;
+		memcpy(both.session, order->session, sizeof(both.session));
+	}
+	order->state = BC_ORDER_UNATTRIBUTED;
+	order->reason = BC_STR(BC_REASON_NO_CLICK_NAMED);
+	order->finished_ms = 0;
+	int result = rewrite(w, BC_ORDER_CANCELLED);
+	struct accept again = *w;
+	again.in = &both;
+	return result ? result : accept_unattributed(&again);
+}
+
+static int reopen(struct accept *w)
+{
+	if (w->order->token.ptr)
+		return reopen_conversion(w);
+	return w->order->has_token_hash ? reopen_cleared(w) : reopen_unattributed(w);
+}
+
+static int replace(struct accept *w)
+{
+	struct bc_order *order = w->order;
+	bool revoked = order->revoked_ms != 0;
+	/* By the operator it was, if that was first; see rows.h. */
+	bool by_revoke = revoked && order->finished_ms >= order->revoked_ms;
+	order->edition = w->in->edition;
+	order->entity_id = w->in->entity_id;
+	order->revoked_ms = 0;
+	if (order->state == BC_ORDER_CANCELLED && by_revoke)
+		return reopen(w);
+	if (order->state == BC_ORDER_UNATTRIBUTED) {
+		int result = w->rows->mark_order(w->e, order);
+		return result ? result : accept_unattributed(w);
+	}
+	if (!revoked || order->state == BC_ORDER_CANCELLED)
+		return w->rows->mark_order(w->e, order);
+	/* Sending or delivered: the reason was that of taking it back. */
+	order->reason = (struct bc_str){ 0 };
+	return rewrite(w, order->state);
+}
+
+/* --- the whole ----------------------------------------------------------------------------- */
+
+static int accept_known(struct accept *w)
+{
+	struct bc_order *order = w->order;
+	*w->how = judge_repeat(order, w->in);
+	if (w->in->edition > order->edition)
+		return replace(w);
+	if (w->in->edition == order->edition && w->in->entity_id && !order->entity_id) {
+		order->entity_id = w->in->entity_id;
+		int result = w->rows->mark_order(w->e, order);
+		if (result)
+			return result;
+	}
+	return order->state == BC_ORDER_UNATTRIBUTED ? accept_unattributed(w) : 0;
+}
+
+int bc_rule_accept_one(const struct bc_rule_rows *rows, void *e, const struct bc_accept *in,
+		       struct bc_arena *arena, enum bc_accept_result *ret_how,
+		       struct bc_order *ret_order)
+{
+	struct accept w = { rows, e, in, arena, ret_how, ret_order };
+	int known = rows->find_order(e, in->order, arena, ret_order);
+	if (known < 0)
+		return known;
+	return known ? accept_known(&w) : accept_new(&w);
 }
 
 int bc_rule_accept(const struct bc_rule_rows *rows, void *e, struct bc_store_op *op)
 {
-	const struct bc_accept *a = &op->in.accept;
-	struct bc_order *order = &op->out.accept.order;
-	struct claim claim = { 0 };
-	int known = rows->find_order(e, a->order, op->arena, order);
-	if (known < 0)
-		return known;
-	if (known && order->state != BC_ORDER_UNATTRIBUTED) {
-		op->out.accept.how = judge_repeat(order, a);
-		return 0;
-	}
-	op->out.accept.how = known ? BC_ACCEPT_REPEATED : BC_ACCEPT_CREATED;
-	if (known && !a->token.ptr && !a->has_click && !a->has_session)
-		return 0;
-	int result = claim_click(rows, e, a, op->arena, &claim);
-	if (result)
-		return result;
-	if (!known)
-		*order = new_order(a);
-	note_report(order, a);
-	apply_claim(order, a, &claim);
-	if (order->state == BC_ORDER_PENDING)
-		bc_rule_open_deadline(order, rows->find_lane(e, order->partner, order->product),
-				      a->deadline_ms, a->now_ms);
-	if (known && order->state == BC_ORDER_PENDING)
-		op->out.accept.how = BC_ACCEPT_ADOPTED;
-	return known ? rows->claim_order(e, order) : rows->insert_order(e, order);
-}
-
-int bc_rule_put_click(const struct bc_rule_rows *rows, void *e, struct bc_store_op *op,
-		      struct bc_arena *scratch)
-{
-	struct bc_click click = op->in.put_click.click;
-	struct bc_order order;
-	struct bc_str owner;
-	int used = rows->find_token(e, click.partner, click.token_hash, scratch, &owner);
-	if (used < 0)
-		return used;
-	/* A landing page is loaded again: what an order has already, and may have cleaned up since,
-	 * is not kept once more. */
-	if (used)
-		click.token = BC_STR("");
-	int result = rows->put_click(e, &click, &op->out.put_click.replaced);
-	if (result || used)
-		return result;
-	int found =
-		rows->find_unclaimed(e, &click, op->in.put_click.adopt_after_ms, scratch, &order);
-	if (found <= 0)
-		return found;
-	if (!click.product.len)
-		click.product = order.product;
-	uint64_t now_ms = op->in.put_click.due_ms;
-	take_click(&order, &click, now_ms, now_ms);
-	bc_rule_open_deadline(&order, rows->find_lane(e, order.partner, order.product),
-			      op->in.put_click.deadline_ms, now_ms);
-	name_click(&order, click.id);
-	op->out.put_click.adopted = 1;
-	return rows->claim_order(e, &order);
-}
-
-bool bc_rule_is_adoptable(const struct bc_order *order, uint64_t since_ms)
-{
-	return order->state == BC_ORDER_UNATTRIBUTED && order->created_ms >= since_ms &&
-	       !bc_str_starts(order->reason, BC_REASON_CLICK_USED);
+	return bc_rule_accept_one(rows, e, &op->in.accept, op->arena, &op->out.accept.how,
+				  &op->out.accept.order);
 }

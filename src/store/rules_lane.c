@@ -106,7 +106,7 @@ bool bc_rule_is_past(const struct bc_order *order, const struct bc_lane_record *
 
 /* --- answers ------------------------------------------------------------------------------- */
 
-/* The orders that an operation answers with. */
+/* The orders that an operation answers with; a page's stand in its items. */
 static struct bc_order *answered(struct bc_store_op *op, uint32_t *ret_count)
 {
 	*ret_count = 1;
@@ -122,6 +122,7 @@ static struct bc_order *answered(struct bc_store_op *op, uint32_t *ret_count)
 		*ret_count = op->out.lease.count;
 		return op->out.lease.orders;
 	case BC_STORE_LIST_ORDERS:
+	case BC_STORE_DUE_COMMENTS:
 		/* One that only counts has none. */
 		*ret_count = op->out.list.orders ? op->out.list.count : 0;
 		return op->out.list.orders;
@@ -131,16 +132,22 @@ static struct bc_order *answered(struct bc_store_op *op, uint32_t *ret_count)
 	}
 }
 
+static void answer(const struct bc_rule_rows *rows, void *e, struct bc_order *order)
+{
+	if (!order->deadline_ms || !is_open(order->state))
+		return;
+	const struct bc_lane_record *lane = rows->find_lane(e, order->partner, order->product);
+	order->deadline_ms += lane ? lane->stood_ms : 0;
+}
+
 void bc_rule_answer(const struct bc_rule_rows *rows, void *e, struct bc_store_op *op)
 {
 	uint32_t count;
 	struct bc_order *orders = answered(op, &count);
-	for (uint32_t i = 0; i < count; i++) {
-		struct bc_order *order = &orders[i];
-		if (!order->deadline_ms || !is_open(order->state))
-			continue;
-		const struct bc_lane_record *lane =
-			rows->find_lane(e, order->partner, order->product);
-		order->deadline_ms += lane ? lane->stood_ms : 0;
-	}
+	for (uint32_t i = 0; i < count; i++)
+		answer(rows, e, &orders[i]);
+	if (op->kind != BC_STORE_TAKE_PAGE || op->result)
+		return;
+	for (uint32_t i = 0; i < op->in.page.count; i++)
+		answer(rows, e, &op->in.page.items[i].order);
 }

@@ -15,21 +15,38 @@ bool bc_rule_is_final(enum bc_order_state state)
 	return state >= BC_ORDER_DELIVERED;
 }
 
-bool bc_rule_requeues(const struct bc_order *order, int want_state)
+static bool is_requeueable(const struct bc_order *order)
 {
 	if (!order->token.ptr)
-		return false;
-	if (want_state == BC_ORDER_STATE_ANY && order->state == BC_ORDER_CANCELLED)
-		return false;
-	if (want_state != BC_ORDER_STATE_ANY && (int)order->state != want_state)
 		return false;
 	return order->state == BC_ORDER_PENDING || order->state == BC_ORDER_REJECTED ||
 	       order->state == BC_ORDER_EXPIRED || order->state == BC_ORDER_CANCELLED;
 }
 
-void bc_rule_make_due(struct bc_order *order, const struct bc_lane_record *lane, uint64_t now_ms,
-		      uint64_t deadline_ms)
+bool bc_rule_requeues(const struct bc_order *order, const struct bc_order_selector *select)
 {
+	if (select->state == BC_ORDER_STATE_ANY && order->state == BC_ORDER_CANCELLED)
+		return false;
+	if (select->state != BC_ORDER_STATE_ANY && (int)order->state != select->state)
+		return false;
+	if (order->revoked_ms && !select->revoked)
+		return false;
+	return is_requeueable(order);
+}
+
+/* The lane of an order that was looked up. */
+static const struct bc_lane_record *lane_of(const struct bc_rule_rows *rows, void *e,
+					    const struct bc_order *order)
+{
+	return rows->find_lane(e, order->partner, order->product);
+}
+
+int bc_rule_make_due(const struct bc_rule_rows *rows, void *e, struct bc_order *order,
+		     uint64_t now_ms, uint64_t deadline_ms)
+{
+	const struct bc_lane_record *lane = lane_of(rows, e, order);
+	enum bc_order_state from = order->state;
+	bool marks = bc_rule_drop_comment(order) || order->revoked_ms;
 	/* One that stays as it is becomes wall time and lane time again where that differs. */
 	bc_rule_close_deadline(order, lane, now_ms);
 	bc_rule_open_deadline(order, lane, deadline_ms ? deadline_ms : order->deadline_ms, now_ms);
@@ -39,18 +56,13 @@ void bc_rule_make_due(struct bc_order *order, const struct bc_lane_record *lane,
 	order->due_ms = now_ms;
 	order->finished_ms = 0;
 	order->failures = 0;
+	order->revoked_ms = 0; /* who asks for it knows better than the shop */
+	int result = rows->move_order(e, from, order);
+	return result || !marks ? result : rows->mark_order(e, order);
 }
 
-void bc_rule_release(struct bc_order *order, uint64_t now_ms)
-{
-	order->state = BC_ORDER_PENDING;
-	order->updated_ms = now_ms;
-	order->due_ms = now_ms;
-	order->lease_ms = 0;
-}
-
-static void end(struct bc_order *order, const struct bc_lane_record *lane,
-		enum bc_order_state state, struct bc_str reason, uint64_t now_ms)
+void bc_rule_end(struct bc_order *order, const struct bc_lane_record *lane,
+		 enum bc_order_state state, struct bc_str reason, uint64_t now_ms)
 {
 	bc_rule_close_deadline(order, lane, now_ms);
 	order->state = state;
@@ -61,9 +73,48 @@ static void end(struct bc_order *order, const struct bc_lane_record *lane,
 	order->lease_ms = 0;
 }
 
-void bc_rule_expire(struct bc_order *order, const struct bc_lane_record *lane, uint64_t now_ms)
+/* The end of one that was taken back while it was sending; its reason it has since then. */
+static void withdraw(struct bc_order *order, const struct bc_lane_record *lane, uint64_t now_ms)
 {
-	end(order, lane, BC_ORDER_EXPIRED, BC_STR(BC_REASON_DEADLINE), now_ms);
+	/* Never before it, whatever the clock did: see rows.h. */
+	uint64_t end_ms = now_ms > order->revoked_ms ? now_ms : order->revoked_ms;
+	bc_rule_end(order, lane, BC_ORDER_CANCELLED, order->reason, end_ms);
+}
+
+/* Back to pending, unless the shop took it back meanwhile. */
+static void leave_sending(struct bc_order *order, const struct bc_lane_record *lane,
+			  uint64_t now_ms, uint64_t due_ms)
+{
+	if (order->revoked_ms) {
+		withdraw(order, lane, now_ms);
+		return;
+	}
+	order->state = BC_ORDER_PENDING;
+	order->updated_ms = now_ms;
+	order->due_ms = due_ms;
+	order->lease_ms = 0;
+}
+
+int bc_rule_release(const struct bc_rule_rows *rows, void *e, struct bc_order *order,
+		    uint64_t now_ms)
+{
+	leave_sending(order, lane_of(rows, e, order), now_ms, now_ms);
+	return rows->move_order(e, BC_ORDER_SENDING, order);
+}
+
+int bc_rule_expire(const struct bc_rule_rows *rows, void *e, struct bc_order *order,
+		   uint64_t now_ms)
+{
+	bc_rule_end(order, lane_of(rows, e, order), BC_ORDER_EXPIRED, BC_STR(BC_REASON_DEADLINE),
+		    now_ms);
+	return rows->move_order(e, BC_ORDER_PENDING, order);
+}
+
+bool bc_rule_forgets(const struct bc_order *order, uint64_t before_ms)
+{
+	bool taken_back = order->state == BC_ORDER_CANCELLED && order->revoked_ms;
+	return (order->state == BC_ORDER_UNATTRIBUTED || (taken_back && !order->has_token_hash)) &&
+	       order->updated_ms < before_ms;
 }
 
 bool bc_rule_clears(const struct bc_order *order, uint64_t before_ms)
@@ -124,13 +175,6 @@ int bc_rule_lease(const struct bc_rule_rows *rows, void *e, const struct bc_stor
 	return result ? result : rows->move_order(e, BC_ORDER_PENDING, order);
 }
 
-/* The lane of an order that was looked up. */
-static const struct bc_lane_record *lane_of(const struct bc_rule_rows *rows, void *e,
-					    const struct bc_order *order)
-{
-	return rows->find_lane(e, order->partner, order->product);
-}
-
 bool bc_rule_is_excepted(const struct bc_store_op *op, struct bc_str order)
 {
 	for (uint32_t i = 0; i < op->in.lease.except_count; i++)
@@ -164,15 +208,17 @@ static void finish_order(struct bc_order *order, const struct bc_lane_record *la
 			 const struct bc_store_op *op)
 {
 	const __typeof__(op->in.finish) *in = &op->in.finish;
+	bool delivered = in->next == BC_ORDER_DELIVERED;
 	if (in->next == BC_ORDER_PENDING) {
-		bc_rule_release(order, in->now_ms);
-		order->due_ms = in->due_ms;
-		if (in->deadline_ms)
+		leave_sending(order, lane, in->now_ms, in->due_ms);
+		if (in->deadline_ms && order->state == BC_ORDER_PENDING)
 			bc_rule_open_deadline(order, lane, in->deadline_ms, in->now_ms);
+	} else if (order->revoked_ms && !delivered) {
+		withdraw(order, lane, in->now_ms);
 	} else {
-		bool delivered = in->next == BC_ORDER_DELIVERED;
-		struct bc_str none = { 0 };
-		end(order, lane, in->next, delivered ? none : in->reason, in->now_ms);
+		/* Of one that is delivered it is why the shop took it back, if it did. */
+		bc_rule_end(order, lane, in->next, delivered ? order->reason : in->reason,
+			    in->now_ms);
 		if (in->deadline_ms)
 			order->deadline_ms = in->deadline_ms;
 	}
@@ -180,6 +226,12 @@ static void finish_order(struct bc_order *order, const struct bc_lane_record *la
 		order->failures++;
 	if (in->clear_token)
 		order->token = (struct bc_str){ 0 };
+}
+
+/* Of what states does a comment tell? */
+static bool is_told(enum bc_order_state state)
+{
+	return state == BC_ORDER_DELIVERED || state == BC_ORDER_REJECTED;
 }
 
 int bc_rule_finish(const struct bc_rule_rows *rows, void *e, struct bc_store_op *op,
@@ -204,7 +256,12 @@ int bc_rule_finish(const struct bc_rule_rows *rows, void *e, struct bc_store_op 
 	int result = rows->update_attempt(e, &order, &attempt);
 	if (result == 0 && in->clear_token)
 		result = rows->blank_clicks(e, &order);
-	return result ? result : rows->move_order(e, BC_ORDER_SENDING, &order);
+	if (result == 0)
+		result = rows->move_order(e, BC_ORDER_SENDING, &order);
+	if (result || !in->comment || !is_told(order.state))
+		return result;
+	order.comment = BC_COMMENT_DUE;
+	return rows->mark_order(e, &order);
 }
 
 int bc_rule_cancel(const struct bc_rule_rows *rows, void *e, struct bc_store_op *op)
@@ -221,10 +278,12 @@ int bc_rule_cancel(const struct bc_rule_rows *rows, void *e, struct bc_store_op 
 			      "ask the partner to withdraw it; backchannel explain shows when it "
 			      "was sent");
 	enum bc_order_state from = order->state;
+	bool marks = bc_rule_drop_comment(order);
 	op->out.changed.count = 1;
-	end(order, lane_of(rows, e, order), BC_ORDER_CANCELLED, op->in.cancel.reason,
-	    op->in.cancel.now_ms);
-	return rows->move_order(e, from, order);
+	bc_rule_end(order, lane_of(rows, e, order), BC_ORDER_CANCELLED, op->in.cancel.reason,
+		    op->in.cancel.now_ms);
+	int result = rows->move_order(e, from, order);
+	return result || !marks ? result : rows->mark_order(e, order);
 }
 
 static int refuse_requeue(struct bc_store_op *op, const struct bc_order *order)
@@ -248,13 +307,10 @@ int bc_rule_requeue(const struct bc_rule_rows *rows, void *e, struct bc_store_op
 	int found = load(rows, e, op, op->in.requeue.order, op->arena, order);
 	if (found <= 0)
 		return found;
-	if (!bc_rule_requeues(order, (int)order->state))
+	if (!is_requeueable(order))
 		return refuse_requeue(op, order);
 	op->out.changed.count = 1;
 	if (op->in.requeue.select.count_only)
 		return 0;
-	enum bc_order_state from = order->state;
-	bc_rule_make_due(order, lane_of(rows, e, order), op->in.requeue.now_ms,
-			 op->in.requeue.deadline_ms);
-	return rows->move_order(e, from, order);
+	return bc_rule_make_due(rows, e, order, op->in.requeue.now_ms, op->in.requeue.deadline_ms);
 }

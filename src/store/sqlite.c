@@ -55,6 +55,21 @@ static int put_click(struct sq *e, struct bc_store_op *op)
 	return bc_rule_put_click(&sq_rows, e, op, e->scratch);
 }
 
+static int bind_click(struct sq *e, struct bc_store_op *op)
+{
+	return bc_rule_bind_click(&sq_rows, e, op, e->scratch);
+}
+
+static int take_page(struct sq *e, struct bc_store_op *op)
+{
+	return bc_rule_take_page(&sq_rows, e, op);
+}
+
+static int put_comment(struct sq *e, struct bc_store_op *op)
+{
+	return bc_rule_put_comment(&sq_rows, e, op, e->scratch);
+}
+
 static int accept_order(struct sq *e, struct bc_store_op *op)
 {
 	return bc_rule_accept(&sq_rows, e, op);
@@ -90,25 +105,17 @@ static int get_meta(struct sq *e, struct bc_store_op *op)
 	return row;
 }
 
-static int write_meta(struct sq *e, struct bc_str key, struct bc_str value)
-{
-	SQ_QUERY q = sq_query(e, SQ_META_PUT);
-	sq_add_label(&q, key);
-	sq_add_label(&q, value);
-	return sq_run(&q);
-}
-
 static int put_meta(struct sq *e, struct bc_store_op *op)
 {
-	return write_meta(e, op->in.meta.key, op->in.meta.value);
+	return sq_rows.put_meta(e, op->in.meta.key, op->in.meta.value);
 }
 
 static int probe(struct sq *e, struct bc_store_op *op)
 {
 	char now[BC_TIME_TEXT_BYTES];
 	(void)op;
-	return write_meta(e, BC_STR("store.probe"),
-			  bc_str_of(bc_time_format(bc_wall_ms(e->clock), now)));
+	return sq_rows.put_meta(e, BC_STR("store.probe"),
+				bc_str_of(bc_time_format(bc_wall_ms(e->clock), now)));
 }
 
 static int (*const operations[BC_STORE_KINDS])(struct sq *, struct bc_store_op *) = {
@@ -130,6 +137,10 @@ static int (*const operations[BC_STORE_KINDS])(struct sq *, struct bc_store_op *
 	[BC_STORE_GET_META] = get_meta,
 	[BC_STORE_PUT_META] = put_meta,
 	[BC_STORE_PROBE] = probe,
+	[BC_STORE_TAKE_PAGE] = take_page,
+	[BC_STORE_BIND_CLICK] = bind_click,
+	[BC_STORE_DUE_COMMENTS] = sq_due_comments,
+	[BC_STORE_PUT_COMMENT] = put_comment,
 };
 
 static int apply(void *engine, struct bc_store_op *op, struct bc_engine_fault *fault)

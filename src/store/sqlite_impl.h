@@ -15,7 +15,7 @@
 #include "store/rules.h"
 
 enum {
-	SQ_SCHEMA_VERSION = 2,
+	SQ_SCHEMA_VERSION = 3,
 	SQ_APPLICATION_ID = 0x62636831, /* "bch1" */
 	SQ_PAGE_BYTES = 4096,
 	SQ_SCRATCH_BYTES = 64 * 1024,
@@ -57,15 +57,20 @@ enum sq_stmt {
 	SQ_ORDER_INSERT,
 	SQ_ORDER_CLAIM,
 	SQ_ORDER_MOVE,
+	SQ_ORDER_MARK,
+	SQ_ORDER_RESTORE,
 	SQ_ORDERS_DUE,
 	SQ_ORDERS_BELOW,
 	SQ_ORDERS_BELOW_IN_STATE,
+	SQ_ORDERS_BELOW_REVOKED,
+	SQ_ORDERS_TO_COMMENT,
 	SQ_ORDERS_PAST_DEADLINE,
 	SQ_ORDER_SINCE,
 	SQ_ORDER_LAST,
 	SQ_ORDERS_TO_CLEAR,
 	SQ_ORDER_CLEAR,
 	SQ_ORDERS_UNTOUCHED,
+	SQ_ORDERS_TOMBSTONES,
 	SQ_ORDER_DELETE,
 	SQ_ATTEMPT_INSERT,
 	SQ_ATTEMPT_UPDATE,
@@ -234,6 +239,7 @@ int sq_release(struct sq *e, struct bc_store_op *op);
 int sq_requeue(struct sq *e, struct bc_store_op *op);
 int sq_get_order(struct sq *e, struct bc_store_op *op);
 int sq_list_orders(struct sq *e, struct bc_store_op *op);
+int sq_due_comments(struct sq *e, struct bc_store_op *op);
 
 /* sqlite_look.c: one look over the orders that a selector names, newest first. It may go on over
  * several queries, each from where the last one stood. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Looking for orders by selector. The state picks the index, since_ms the last row; the rest is
- * asked of each row here and not by SQL, which could not be told to give up after so many rows.
+ * Looking for orders by selector. The state picks the index, or that they were taken back; since_ms
+ * the last row; the rest is asked of each row here and not by SQL, which could not be told to give
+ * up after so many rows.
  */
 #include "store/sqlite_impl.h"
 
@@ -37,12 +38,17 @@ int sq_look_start(struct sq *e, const struct bc_order_selector *select, uint32_t
 
 struct sq_query sq_look_query(struct sq *e, const struct sq_look *look)
 {
-	bool any = look->select->state == BC_ORDER_STATE_ANY;
-	struct sq_query q = sq_query(e, any ? SQ_ORDERS_BELOW : SQ_ORDERS_BELOW_IN_STATE);
+	const struct bc_order_selector *select = look->select;
+	enum sq_stmt stmt = SQ_ORDERS_BELOW;
+	if (select->revoked)
+		stmt = SQ_ORDERS_BELOW_REVOKED;
+	else if (select->state != BC_ORDER_STATE_ANY)
+		stmt = SQ_ORDERS_BELOW_IN_STATE;
+	struct sq_query q = sq_query(e, stmt);
 	sq_add_int(&q, look->below_row);
 	sq_add_int(&q, look->from_row);
-	if (!any)
-		sq_add_int(&q, (uint64_t)look->select->state);
+	if (stmt == SQ_ORDERS_BELOW_IN_STATE)
+		sq_add_int(&q, (uint64_t)select->state);
 	return q;
 }
 
@@ -52,6 +58,7 @@ static bool is_named(const struct sq_query *q, const struct bc_order_selector *s
 	struct bc_order order = {
 		.state = (enum bc_order_state)sq_int(q, 2),
 		.created_ms = sq_int(q, 14),
+		.revoked_ms = sq_int(q, 24),
 	};
 	if (select->partner.ptr)
 		order.partner = sq_text(q, 4);

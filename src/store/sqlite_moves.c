@@ -8,11 +8,6 @@
 
 #include "base/err.h"
 
-static const struct bc_lane_record *lane_of(struct sq *e, const struct bc_order *order)
-{
-	return sq_find_lane(e, order->partner, order->product);
-}
-
 /* --- lease --------------------------------------------------------------------------------- */
 
 /* Reads the due orders of a lane, oldest due first, into op's arena. */
@@ -66,10 +61,8 @@ int sq_release(struct sq *e, struct bc_store_op *op)
 	do {
 		if (result == 0)
 			result = sq_look_chunk(e, &look, &orders, &count);
-		for (uint32_t i = 0; result == 0 && i < count; i++) {
-			bc_rule_release(&orders[i], op->in.release.now_ms);
-			result = sq_move_order(e, BC_ORDER_SENDING, &orders[i]);
-		}
+		for (uint32_t i = 0; result == 0 && i < count; i++)
+			result = bc_rule_release(&sq_rows, e, &orders[i], op->in.release.now_ms);
 		if (result)
 			return result;
 		op->out.changed.count += count;
@@ -84,8 +77,7 @@ static int requeue_chunk(struct sq *e, struct bc_store_op *op, struct bc_order *
 {
 	const struct bc_order_selector *select = &op->in.requeue.select;
 	for (uint32_t i = 0; i < count; i++) {
-		enum bc_order_state from = orders[i].state;
-		if (!bc_rule_requeues(&orders[i], select->state))
+		if (!bc_rule_requeues(&orders[i], select))
 			continue;
 		if (select->limit && op->out.changed.count == select->limit) {
 			op->out.changed.next_before_row = orders[i].row + 1;
@@ -94,9 +86,8 @@ static int requeue_chunk(struct sq *e, struct bc_store_op *op, struct bc_order *
 		op->out.changed.count++;
 		if (select->count_only)
 			continue;
-		bc_rule_make_due(&orders[i], lane_of(e, &orders[i]), op->in.requeue.now_ms,
-				 op->in.requeue.deadline_ms);
-		int result = sq_move_order(e, from, &orders[i]);
+		int result = bc_rule_make_due(&sq_rows, e, &orders[i], op->in.requeue.now_ms,
+					      op->in.requeue.deadline_ms);
 		if (result)
 			return result;
 	}
@@ -164,9 +155,8 @@ static int read_swept(struct sq *e, const struct sweep *sweep, uint64_t left,
 
 static int expire_one(struct sq *e, struct bc_store_op *op, struct bc_order *order)
 {
-	bc_rule_expire(order, lane_of(e, order), op->in.purge.now_ms);
 	op->out.purge.expired++;
-	return sq_move_order(e, BC_ORDER_PENDING, order);
+	return bc_rule_expire(&sq_rows, e, order, op->in.purge.now_ms);
 }
 
 static int clear_one(struct sq *e, struct bc_store_op *op, struct bc_order *order)
@@ -185,7 +175,7 @@ static int delete_one(struct sq *e, struct bc_store_op *op, struct bc_order *ord
 		return result;
 	op->out.purge.orders++;
 	sq_want_scrub(e);
-	return sq_counts_move(e, BC_ORDER_UNATTRIBUTED, -1, order);
+	return sq_counts_move(e, (int)order->state, -1, order);
 }
 
 static int run_sweep(struct sq *e, struct bc_store_op *op, const struct sweep *sweep)
@@ -230,6 +220,16 @@ static int expire(struct sq *e, struct bc_store_op *op)
 	return 0;
 }
 
+/* Both statements together delete no more than the limit. */
+static int delete_orders(struct sq *e, struct bc_store_op *op, enum sq_stmt stmt)
+{
+	const struct sweep sweep = { .stmt = stmt,
+				     .time_ms = op->in.purge.unattributed_before_ms,
+				     .limit = bc_rule_purge_limit(op) - op->out.purge.orders,
+				     .one = delete_one };
+	return run_sweep(e, op, &sweep);
+}
+
 int sq_purge(struct sq *e, struct bc_store_op *op)
 {
 	const __typeof__(op->in.purge) *in = &op->in.purge;
@@ -238,10 +238,6 @@ int sq_purge(struct sq *e, struct bc_store_op *op)
 				     .time_ms = in->clear_before_ms,
 				     .limit = limit,
 				     .one = clear_one };
-	const struct sweep delete = { .stmt = SQ_ORDERS_UNTOUCHED,
-				      .time_ms = in->unattributed_before_ms,
-				      .limit = limit,
-				      .one = delete_one };
 	if (bc_returns_expire(&e->returns, in->now_ms, limit) == limit)
 		op->out.purge.more = true;
 	int result = delete_clicks(e, op);
@@ -249,5 +245,7 @@ int sq_purge(struct sq *e, struct bc_store_op *op)
 		result = expire(e, op);
 	if (result == 0)
 		result = run_sweep(e, op, &clear);
-	return result ? result : run_sweep(e, op, &delete);
+	if (result == 0)
+		result = delete_orders(e, op, SQ_ORDERS_UNTOUCHED);
+	return result ? result : delete_orders(e, op, SQ_ORDERS_TOMBSTONES);
 }

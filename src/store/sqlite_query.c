@@ -124,6 +124,10 @@ int sq_read_order(const struct sq_query *q, struct bc_arena *arena, struct bc_or
 		.finished_ms = sq_int(q, 19),
 		.attempts = (uint32_t)sq_int(q, 20),
 		.failures = (uint32_t)sq_int(q, 21),
+		.entity_id = sq_int(q, 22),
+		.edition = (uint32_t)sq_int(q, 23),
+		.revoked_ms = sq_int(q, 24),
+		.comment = (enum bc_comment_state)sq_int(q, 25),
 	};
 	o->has_token_hash = sq_hash(q, 7, o->token_hash);
 	o->has_click = sq_hash(q, 9, o->click);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Operations that only read: one order's story, lists. */
+/* Operations that only read: one order's story, lists, comments that are due. */
 #include "store/sqlite_impl.h"
 
 #include "base/err.h"
@@ -110,4 +110,22 @@ int sq_list_orders(struct sq *e, struct bc_store_op *op)
 	if (look.more)
 		op->out.list.next_before_row = look.below_row;
 	return result;
+}
+
+int sq_due_comments(struct sq *e, struct bc_store_op *op)
+{
+	__typeof__(op->out.list) *out = &op->out.list;
+	int row;
+	SQ_QUERY q = sq_query(e, SQ_ORDERS_TO_COMMENT);
+	sq_add_int(&q, bc_rule_comment_limit(op));
+	while ((row = sq_step(&q)) == 1) {
+		out->orders = grow(out->orders, out->count, op->arena);
+		if (!out->orders)
+			return sq_no_memory(e);
+		row = sq_read_order(&q, op->arena, &out->orders[out->count]);
+		if (row)
+			return row;
+		out->count++;
+	}
+	return row;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The rows that the rules (rules.h) look up and write, one at a time: orders and attempts. Clicks
- * are in sqlite_clicks.c, which order holds a token in sqlite_tokens.c. */
+/* The rows that the rules (rules.h) look up and write, one at a time: orders, attempts, meta.
+ * Clicks are in sqlite_clicks.c, which order holds a token in sqlite_tokens.c. */
 #include "store/sqlite_impl.h"
 
 /* --- orders -------------------------------------------------------------------------------- */
@@ -43,13 +43,19 @@ static int find_unclaimed(void *e, const struct bc_click *click, uint64_t since_
 	return 1;
 }
 
+/* See find_unclaimed. */
+static void note_unattributed(struct sq *e, const struct bc_order *o)
+{
+	if (o->state == BC_ORDER_UNATTRIBUTED && o->created_ms > e->unattributed_ms)
+		e->unattributed_ms = o->created_ms;
+}
+
 static int insert_order(void *engine, struct bc_order *o)
 {
 	struct sq *e = engine;
 	if (o->created_ms > e->newest_ms.now)
 		e->newest_ms.now = o->created_ms;
-	if (o->state == BC_ORDER_UNATTRIBUTED && o->created_ms > e->unattributed_ms)
-		e->unattributed_ms = o->created_ms;
+	note_unattributed(e, o);
 	o->row = e->counts.next_row[SQ_TOKENS].now;
 	SQ_QUERY q = sq_query(e, SQ_ORDER_INSERT);
 	sq_add_int(&q, o->row);
@@ -70,7 +76,11 @@ static int insert_order(void *engine, struct bc_order *o)
 	sq_add_int(&q, o->updated_ms);
 	sq_add_int(&q, o->due_ms);
 	sq_add_int(&q, o->deadline_ms);
+	sq_add_int(&q, o->finished_ms);
 	sq_add_int(&q, e->newest_ms.now);
+	sq_add_int(&q, o->entity_id);
+	sq_add_int(&q, o->edition);
+	sq_add_int(&q, o->revoked_ms);
 	int result = sq_run(&q);
 	if (result == 0)
 		result = sq_tokens_append(e, o);
@@ -120,7 +130,27 @@ int sq_move_order(void *engine, enum bc_order_state from, const struct bc_order 
 	int result = sq_run(&q);
 	if (!o->token.ptr && o->has_token_hash)
 		sq_want_scrub(e);
+	note_unattributed(e, o);
 	return result ? result : sq_counts_move(e, from, o->state, o);
+}
+
+static int mark_order(void *e, const struct bc_order *o)
+{
+	SQ_QUERY q = sq_query(e, SQ_ORDER_MARK);
+	sq_add_int(&q, o->entity_id);
+	sq_add_int(&q, o->edition);
+	sq_add_int(&q, o->revoked_ms);
+	sq_add_int(&q, o->comment);
+	sq_add_int(&q, o->row);
+	return sq_run(&q);
+}
+
+static int restore_token(void *e, const struct bc_order *o)
+{
+	SQ_QUERY q = sq_query(e, SQ_ORDER_RESTORE);
+	sq_add_text(&q, o->token);
+	sq_add_int(&q, o->row);
+	return sq_run(&q);
 }
 
 static int clear_order(void *e, const struct bc_order *o)
@@ -159,6 +189,16 @@ static int update_attempt(void *e, const struct bc_order *order, const struct bc
 	return sq_run(&q);
 }
 
+/* --- meta ---------------------------------------------------------------------------------- */
+
+static int put_meta(void *e, struct bc_str key, struct bc_str value)
+{
+	SQ_QUERY q = sq_query(e, SQ_META_PUT);
+	sq_add_label(&q, key);
+	sq_add_label(&q, value);
+	return sq_run(&q);
+}
+
 const struct bc_rule_rows sq_rows = {
 	.find_order = find_order,
 	.find_click = sq_find_click,
@@ -170,8 +210,11 @@ const struct bc_rule_rows sq_rows = {
 	.insert_order = insert_order,
 	.claim_order = claim_order,
 	.move_order = sq_move_order,
+	.mark_order = mark_order,
+	.restore_token = restore_token,
 	.clear_order = clear_order,
 	.blank_clicks = sq_blank_clicks,
 	.insert_attempt = insert_attempt,
 	.update_attempt = update_attempt,
+	.put_meta = put_meta,
 };

@@ -17,6 +17,10 @@
  * A click whose token is empty was used and cleaned up. There is no index that finds clicks by
  * token_hash: it would cost every capture a quarter more, to clean up sooner what expires anyway.
  *
+ * What only an order of Commerce has (entity_id to comment) is 0 in all others, and so are the
+ * conditions of the indexes on it: nobody else pays for them. Those two are on row alone, because
+ * that is the order in which they are read.
+ *
  * Whoever changes a table writes the step from the version before into sqlite_upgrade.c.
  *
  * orders.newest_ms is the greatest created_ms up to that row: it never falls from row to row, even
@@ -74,7 +78,11 @@ const char sq_schema[] =
 	" finished_ms INTEGER NOT NULL,"
 	" attempts INTEGER NOT NULL,"
 	" failures INTEGER NOT NULL,"
-	" newest_ms INTEGER NOT NULL) STRICT;"
+	" newest_ms INTEGER NOT NULL,"
+	" entity_id INTEGER NOT NULL DEFAULT 0,"
+	" edition INTEGER NOT NULL DEFAULT 0,"
+	" revoked_ms INTEGER NOT NULL DEFAULT 0,"
+	" comment INTEGER NOT NULL DEFAULT 0) STRICT;"
 	/* Which order holds a token, in place of an index: see sqlite_tokens.c. */
 	"CREATE TABLE order_tokens("
 	" token_hash BLOB NOT NULL,"
@@ -94,6 +102,11 @@ const char sq_schema[] =
 	/* Clean-up: what final ones can do without; rows that never got a click. */
 	"CREATE INDEX orders_finished ON orders(finished_ms) WHERE " CLEARABLE ";"
 	"CREATE INDEX orders_untouched ON orders(updated_ms) WHERE state = 0;"
+	"CREATE INDEX orders_tombstones ON orders(updated_ms)"
+	" WHERE state = 6 AND token_hash IS NULL AND revoked_ms > 0;"
+	/* What the shop took back; what is to be told to it. */
+	"CREATE INDEX orders_revoked ON orders(row) WHERE revoked_ms > 0;"
+	"CREATE INDEX orders_comment ON orders(row) WHERE comment = 1;"
 
 	"CREATE TABLE attempts("
 	" row INTEGER NOT NULL,"
@@ -142,7 +155,7 @@ const char sq_schema[] =
 #define ORDER_COLUMNS                                                                              \
 	"row, order_id, state, reason, partner, product, token, token_hash, is_test, click,"       \
 	" session, click_ms, amount, currency, created_ms, updated_ms, due_ms, deadline_ms,"       \
-	" lease_ms, finished_ms, attempts, failures"
+	" lease_ms, finished_ms, attempts, failures, entity_id, edition, revoked_ms, comment"
 #define SELECT_ORDER "SELECT " ORDER_COLUMNS " FROM orders"
 #define CLICK_COLUMNS                                                                              \
 	"id, session, token, token_hash, is_test, partner, product, captured_ms, expires_ms"
@@ -218,8 +231,9 @@ const char *const sq_texts[SQ_STMTS] = {
 		"INSERT INTO orders(row, order_id, state, reason, partner, product, token,"
 		" token_hash, is_test, click, session, click_ms, amount, currency, created_ms,"
 		" updated_ms, due_ms, deadline_ms, lease_ms, finished_ms, attempts, failures,"
-		" newest_ms)"
-		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?)",
+		" newest_ms, entity_id, edition, revoked_ms, comment)"
+		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 0, 0, ?, ?, ?,"
+		" ?, 0)",
 	[SQ_ORDER_CLAIM] =
 		"UPDATE orders SET state = ?, reason = ?, partner = ?, product = ?, token = ?,"
 		" token_hash = ?, is_test = ?, click = ?, session = ?, click_ms = ?, amount = ?,"
@@ -228,6 +242,9 @@ const char *const sq_texts[SQ_STMTS] = {
 		"UPDATE orders SET state = ?, reason = ?, updated_ms = ?, due_ms = ?,"
 		" deadline_ms = ?, lease_ms = ?, finished_ms = ?, attempts = ?, failures = ?,"
 		" token = iif(?, token, NULL) WHERE row = ?",
+	[SQ_ORDER_MARK] = "UPDATE orders SET entity_id = ?, edition = ?, revoked_ms = ?,"
+			  " comment = ? WHERE row = ?",
+	[SQ_ORDER_RESTORE] = "UPDATE orders SET token = ? WHERE row = ?",
 
 	[SQ_ORDERS_DUE] = SELECT_ORDER
 	" INDEXED BY orders_due WHERE state = 1 AND partner = ?1 AND product = ?2"
@@ -236,6 +253,11 @@ const char *const sq_texts[SQ_STMTS] = {
 	[SQ_ORDERS_BELOW] = SELECT_ORDER " WHERE row < ? AND row >= ? ORDER BY row DESC",
 	[SQ_ORDERS_BELOW_IN_STATE] = SELECT_ORDER
 	" INDEXED BY orders_state WHERE row < ? AND row >= ? AND state = ? ORDER BY row DESC",
+	[SQ_ORDERS_BELOW_REVOKED] = SELECT_ORDER
+	" INDEXED BY orders_revoked WHERE row < ? AND row >= ? AND revoked_ms > 0"
+	" ORDER BY row DESC",
+	[SQ_ORDERS_TO_COMMENT] = SELECT_ORDER
+	" INDEXED BY orders_comment WHERE row > 0 AND comment = 1 ORDER BY row LIMIT ?",
 	[SQ_ORDERS_PAST_DEADLINE] = SELECT_ORDER
 	" INDEXED BY orders_deadline WHERE state = 1 AND partner = ? AND product = ?"
 	" AND deadline_ms > 0 AND deadline_ms <= ? ORDER BY deadline_ms LIMIT ?",
@@ -249,6 +271,9 @@ const char *const sq_texts[SQ_STMTS] = {
 	[SQ_ORDERS_UNTOUCHED] =
 		SELECT_ORDER " INDEXED BY orders_untouched WHERE state = 0 AND updated_ms < ?"
 			     " ORDER BY updated_ms LIMIT ?",
+	[SQ_ORDERS_TOMBSTONES] =
+		SELECT_ORDER " INDEXED BY orders_tombstones WHERE state = 6 AND token_hash IS NULL"
+			     " AND revoked_ms > 0 AND updated_ms < ? ORDER BY updated_ms LIMIT ?",
 	[SQ_ORDER_DELETE] = "DELETE FROM orders WHERE row = ?",
 	[SQ_ATTEMPT_INSERT] =
 		"INSERT INTO attempts(row, n, at_ms, status, outcome, duration_ms, error,"

@@ -60,8 +60,18 @@ static const char to_2[] =
 	" WHERE newest_ms < ?1 - 691200000 ORDER BY row DESC LIMIT 1), 0)"
 	" GROUP BY 1, 2, 3;";
 
+/* Orders of Commerce: which one it is there, whether it was taken back, what it was told. */
+static const char to_3[] = "ALTER TABLE orders ADD COLUMN entity_id INTEGER NOT NULL DEFAULT 0;"
+			   "ALTER TABLE orders ADD COLUMN edition INTEGER NOT NULL DEFAULT 0;"
+			   "ALTER TABLE orders ADD COLUMN revoked_ms INTEGER NOT NULL DEFAULT 0;"
+			   "ALTER TABLE orders ADD COLUMN comment INTEGER NOT NULL DEFAULT 0;"
+			   "CREATE INDEX orders_tombstones ON orders(updated_ms)"
+			   " WHERE state = 6 AND token_hash IS NULL AND revoked_ms > 0;"
+			   "CREATE INDEX orders_revoked ON orders(row) WHERE revoked_ms > 0;"
+			   "CREATE INDEX orders_comment ON orders(row) WHERE comment = 1;";
+
 /* By the version that a step leads to. Parameter 1 of a statement is the time. */
-static const char *const steps[SQ_SCHEMA_VERSION + 1] = { [2] = to_2 };
+static const char *const steps[SQ_SCHEMA_VERSION + 1] = { [2] = to_2, [3] = to_3 };
 
 /* Runs the first statement of a text; *sql becomes the rest. */
 static int run_next(struct sq *e, const char **sql, sqlite3_int64 now_ms, struct bc_err *err)

@@ -22,6 +22,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "store/reports.h"
 #include "store/rows.h"
 
 enum bc_store_kind {
@@ -38,13 +39,15 @@ enum bc_store_kind {
 	/* w: one order, or all that a selector names, due at now with no failures counted. Takes
 	 * pending, rejected, expired, cancelled ones that still have their token; one of another
 	 * kind is BC_ESTATE, and is passed over by a selector. A selector for any state leaves out
-	 * the cancelled: what was withdrawn on purpose comes back only when it is named. */
+	 * the cancelled: what was withdrawn on purpose comes back only when it is named. One that
+	 * the shop took back is left out by a selector without `revoked` as well; requeued, it
+	 * counts as not taken back: revoked_ms becomes 0, until the shop says so again. */
 	BC_STORE_REQUEUE,
 	/* w: one order. BC_ENOENT; BC_ESTATE when sending or delivered already; one that is
 	 * cancelled already is 0 with count 0. */
 	BC_STORE_CANCEL,
-	/* w: clean-up; a bounded amount a call. Final rows are never deleted, because there is one
-	 * conversion an order, ever: they only lose what is not needed to know that. */
+	/* w: clean-up; a bounded amount a call. Conversions that are final are never deleted,
+	 * because there is one an order, ever: they only lose what is not needed to know that. */
 	BC_STORE_PURGE,
 	BC_STORE_COUNTS, /* r */
 	/* r: conversions by product, window and state; without a scan. Products without one in the
@@ -60,48 +63,21 @@ enum bc_store_kind {
 	BC_STORE_GET_META, /* r: BC_ENOENT */
 	BC_STORE_PUT_META, /* w */
 	BC_STORE_PROBE,	   /* w: writes one row, to learn whether the store takes writes again */
+	/* w: what one page of a source says of orders, in its order, and the page's position as
+	 * PUT_META would: one transaction, all or nothing. How an order came out (CONFLICT, say) is
+	 * the item's alone and fails nothing; one that could not be an order's name or lane is
+	 * BC_EINVAL or BC_ETOOBIG for the whole page, and nothing of it is kept */
+	BC_STORE_TAKE_PAGE,
+	/* w: another session for the click of that id, by a copy of it, which a later bind with the
+	 * same copy replaces. One that was used is bound as well: the order then says by whom.
+	 * BC_ENOENT: no such click, or expired */
+	BC_STORE_BIND_CLICK,
+	/* r: orders whose comment is due, the first reported first. All are delivered or rejected:
+	 * one that leaves those states has no comment due any more */
+	BC_STORE_DUE_COMMENTS,
+	/* w: what became of it. BC_ENOENT. 0 also where nothing was changed: see finished_ms */
+	BC_STORE_PUT_COMMENT,
 	BC_STORE_KINDS
-};
-
-/* How an accepted order came out. */
-enum bc_accept_result {
-	BC_ACCEPT_CREATED,  /* a new row: pending, or unattributed */
-	BC_ACCEPT_ADOPTED,  /* was unattributed; what came now gave it its click: pending */
-	BC_ACCEPT_REPEATED, /* known: the stored row stands */
-	BC_ACCEPT_CONFLICT  /* known with another token: the stored row stands */
-};
-
-/*
- * Accepting an order, in one transaction:
- *  1. Known order: a token named by the caller that differs in hash from the stored one is
- * CONFLICT; an unattributed row goes to 2 and is ADOPTED if that finds a click; else REPEATED.
- *  2. Resolve: token as given; else click by id; else the newest click of the session. A click
- * counts while now < expires_ms (by the caller's now_ms). None: unattributed, with the reason "no
- * click named", "unknown click", "no click for this session" or "click expired" (the last one wins
- * over the others when both a click and a session were given).
- *  3. The token's hash already belongs to another order of the partner: unattributed, reason
- *     "click used by order X". That stays so when the token itself was cleared.
- *  4. Otherwise pending, due at due_ms, partner and product = the click's, else the given ones.
- * Whatever was given (click id, session hash) stays on an unattributed row so that a late click
- * finds it; a repeated report that still finds none adds what it names. A late click goes to the
- * newest such row that is not there because its click was used.
- */
-struct bc_accept {
-	struct bc_str order;
-	struct bc_str partner,
-		product; /* product: the default one to use when the click has none of its own */
-	struct bc_str token;		   /* absent = not given */
-	uint8_t token_hash[BC_HASH_BYTES]; /* of token, when given */
-	bool is_test;			   /* of token, when given */
-	bool has_click, has_session;
-	uint8_t click[BC_CLICK_ID_BYTES];
-	uint8_t session[BC_HASH_BYTES];
-	struct bc_str amount, currency;
-	/* The hash key was changed: a session, or a used token, may be known under the former one.
-	 */
-	bool has_previous;
-	uint8_t session_previous[BC_HASH_BYTES], token_hash_previous[BC_HASH_BYTES];
-	uint64_t now_ms, due_ms, deadline_ms;
 };
 
 /* Selects orders: for lists, counts, requeue and export alike. */
@@ -110,6 +86,7 @@ struct bc_order_selector {
 	uint64_t since_ms;		/* created at or after; 0 = all */
 	uint64_t until_ms;		/* created before; 0 = all */
 	struct bc_str partner, product; /* absent = any */
+	bool revoked;			/* only those the shop took back */
 	uint64_t before_row;		/* cursor: rows below; 0 = from the newest */
 	uint32_t limit;	 /* requeue: 0 = no limit; lists: 1 to 1000, others are 1000 */
 	bool count_only; /* requeue, list: only say how many (out.changed.count,
@@ -158,9 +135,11 @@ struct bc_store_op {
 			uint64_t now_ms;
 			/* order.keep = 0 and final. Clears it from the order and blanks it in the
 			 * clicks that hold it: the order's own, and the newest of its
-			 * session. One that came by its token names no click. */
+			 * session. One that came by its token names no click. Copies under other
+			 * sessions go when they expire. */
 			bool clear_token;
 			bool count_failure; /* counts for back-off */
+			bool comment;	    /* delivered or rejected: its comment becomes due */
 		} finish;
 		struct {
 			uint64_t now_ms;
@@ -186,8 +165,10 @@ struct bc_store_op {
 			/* Final rows finished before: clear token, session and click id, and blank
 			 * the token in the clicks as finish does. The token's hash stays. */
 			uint64_t clear_before_ms;
-			uint64_t unattributed_before_ms; /* unattributed, untouched since: delete */
-			uint32_t limit;			 /* most rows a kind of work; 0 = 1000 */
+			/* Unattributed, or taken back by the shop without ever having had a token;
+			 * untouched since: delete. */
+			uint64_t unattributed_before_ms;
+			uint32_t limit; /* most rows a kind of work; 0 = 1000 */
 		} purge;
 		struct {
 			struct bc_str partner, product;
@@ -202,6 +183,30 @@ struct bc_store_op {
 		struct {
 			struct bc_str key, value; /* value: put only */
 		} meta;
+		struct {
+			struct bc_page_item *items; /* the caller's; filled */
+			uint32_t count;		    /* 0 to BC_PAGE_ITEMS_MAX */
+			struct bc_str key, value;   /* the position; key absent: none */
+		} page;
+		struct {
+			uint8_t click[BC_CLICK_ID_BYTES]; /* which */
+			uint8_t copy[BC_CLICK_ID_BYTES];  /* the id of the copy */
+			uint8_t session[BC_HASH_BYTES];
+			uint64_t now_ms;
+			/* An order that waits for that session is adopted, as by PUT_CLICK. */
+			uint64_t adopt_after_ms, due_ms, deadline_ms;
+		} bind;
+		struct {
+			uint32_t limit; /* 0 = 100 */
+		} comments;		/* out.list */
+		struct {
+			struct bc_str order;
+			enum bc_comment_state state;
+			uint64_t entity_id; /* 0 = unchanged */
+			/* The order's, as the comment told of it: one that has ended anew since
+			 * keeps its comment due. 0 = whatever it is. */
+			uint64_t finished_ms;
+		} put_comment;
 	} in;
 
 	/* Filled before done; valid as long as arena and the caller's inputs. */
@@ -209,7 +214,7 @@ struct bc_store_op {
 	struct bc_err err;
 	union {
 		struct {
-			uint32_t adopted; /* orders that became pending */
+			uint32_t adopted; /* orders that became pending; of a bind, too */
 			bool replaced;	  /* an earlier click of this id was there */
 		} put_click;
 		struct {

@@ -9,7 +9,9 @@
 
 /* Each conversion's way: o1 delivered, o2 failed, released, delivered; o3 adopted, rejected,
  * requeued, cancelled; o4 accepted on a lane that stands; o5 expired and brought back; o6 on a used
- * click. Then what a caller repeats. */
+ * click. Then what a caller repeats. Then Commerce: o7 accepted, taken back, back by its second
+ * edition, rejected, commented on, requeued; o8 taken back before it was known, back, taken back on
+ * its way; o9 waits for a session that its click is bound to. */
 const struct line history[] = {
 	{ BC_STORE_PUT_CLICK, 10, .click = "c1", .token = "t1", .session = "s1" },
 	{ BC_STORE_ACCEPT_ORDER, 20, .order = "o1", .click = "c1" },
@@ -43,6 +45,24 @@ const struct line history[] = {
 	{ BC_STORE_ACCEPT_ORDER, 90, .order = "o1", .click = "c1" },
 	{ BC_STORE_ACCEPT_ORDER, 91, .order = "o6", .token = "t2" },
 	{ BC_STORE_PROBE, 92 },
+	{ BC_STORE_TAKE_PAGE, 110, .order = "o7", .token = "t7", .text = "o8" },
+	{ BC_STORE_TAKE_PAGE, 111, .order = "o8", .token = "t8", .text = "o7", .n = 1 },
+	{ BC_STORE_LEASE, 112, .order = "o8", .n = 1 },
+	{ BC_STORE_TAKE_PAGE, 113, .text = "o8", .n = 1 },
+	{ BC_STORE_RELEASE, 114 },
+	{ BC_STORE_TAKE_PAGE, 115, .order = "o7", .token = "t7", .n = 2 },
+	{ BC_STORE_LEASE, 116, .order = "o7", .n = 1 },
+	{ BC_STORE_FINISH, 117, "o7", .n = 1, .next = BC_ORDER_REJECTED, .comment = true },
+	{ BC_STORE_DUE_COMMENTS, 118 },
+	{ BC_STORE_PUT_COMMENT, 119, .order = "o7", .n = BC_COMMENT_DONE },
+	{ BC_STORE_REQUEUE, 120, .order = "o7" },
+	{ BC_STORE_PUT_CLICK, 121, .click = "c7", .token = "t10", .due = 121 },
+	{ BC_STORE_ACCEPT_ORDER, 122, .order = "o9", .session = "s9" },
+	{ BC_STORE_BIND_CLICK, 123, .click = "c7", .session = "s9" },
+	{ BC_STORE_GET_ORDER, 124, .order = "o9" },
+	{ BC_STORE_TAKE_PAGE, 125, .order = "o9", .click = "c7", .text = "o1" },
+	{ BC_STORE_TAKE_PAGE, 126, .order = "o10", .text = "o10", .n = 3 },
+	{ BC_STORE_CANCEL, 127, .order = "o10", .text = "asked for" },
 };
 _Static_assert(BC_COUNT(history) == HISTORY_LINES, "one line more or less");
 
@@ -62,9 +82,8 @@ static void fill_click(struct bc_store_op *op, const struct line *l)
 	op->in.put_click.due_ms = l->due;
 }
 
-static void fill_accept(struct bc_store_op *op, const struct line *l)
+static void fill_report(struct bc_accept *a, const struct line *l)
 {
-	struct bc_accept *a = &op->in.accept;
 	a->order = bc_str_of(l->order);
 	a->partner = BC_STR("partner");
 	a->product = BC_STR("default");
@@ -76,6 +95,52 @@ static void fill_accept(struct bc_store_op *op, const struct line *l)
 	fill_hash(a->session, l->session ? l->session : "");
 	a->now_ms = a->due_ms = l->at;
 	a->deadline_ms = l->deadline;
+}
+
+static void fill_accept(struct bc_store_op *op, const struct line *l)
+{
+	fill_report(&op->in.accept, l);
+}
+
+static void add_item(struct bc_store_op *op, const struct line *l)
+{
+	struct bc_page_item *item = &op->in.page.items[op->in.page.count++];
+	item->what = BC_PAGE_ACCEPT;
+	fill_report(&item->in.accept, l);
+	item->in.accept.entity_id = 1000 + l->n;
+	item->in.accept.edition = l->n;
+}
+
+static void add_revocation(struct bc_store_op *op, const struct line *l)
+{
+	struct bc_page_item *item = &op->in.page.items[op->in.page.count++];
+	item->what = BC_PAGE_REVOKE;
+	item->in.revoke.order = bc_str_of(l->text);
+	item->in.revoke.partner = BC_STR("partner");
+	item->in.revoke.product = BC_STR("default");
+	item->in.revoke.reason = BC_STR("taken back");
+	item->in.revoke.edition = l->n;
+	item->in.revoke.now_ms = l->at;
+}
+
+static void fill_page(struct bc_store_op *op, const struct line *l)
+{
+	op->in.page.items = bc_arena_alloc(op->arena, 2 * sizeof(*op->in.page.items));
+	assert_non_null(op->in.page.items);
+	if (l->order)
+		add_item(op, l);
+	if (l->text)
+		add_revocation(op, l);
+	op->in.page.key = BC_STR("position");
+	op->in.page.value = bc_str_of(bc_arena_printf(op->arena, "%u", (unsigned)l->at));
+}
+
+static void fill_bind(struct bc_store_op *op, const struct line *l)
+{
+	fill_hash(op->in.bind.click, l->click);
+	fill_hash(op->in.bind.copy, "a copy");
+	fill_hash(op->in.bind.session, l->session);
+	op->in.bind.now_ms = op->in.bind.due_ms = l->at;
 }
 
 static void fill_lease(struct bc_store_op *op, const struct line *l)
@@ -98,6 +163,7 @@ static void fill_finish(struct bc_store_op *op, const struct line *l)
 	op->in.finish.due_ms = l->due;
 	op->in.finish.reason = bc_str_of(l->text);
 	op->in.finish.clear_token = l->flag;
+	op->in.finish.comment = l->comment;
 	op->in.finish.count_failure = l->next == BC_ORDER_PENDING;
 	op->in.finish.status = l->next == BC_ORDER_DELIVERED ? 200 : 503;
 	op->in.finish.outcome = (int)l->next;
@@ -149,6 +215,10 @@ static void fill_rest(struct bc_store_op *op, const struct line *l)
 	case BC_STORE_GET_ORDER:
 		op->in.get_order.order = bc_str_of(l->order);
 		break;
+	case BC_STORE_PUT_COMMENT:
+		op->in.put_comment.order = bc_str_of(l->order);
+		op->in.put_comment.state = (enum bc_comment_state)l->n;
+		break;
 	case BC_STORE_LIST_ORDERS:
 		op->in.list.select.state = BC_ORDER_STATE_ANY;
 		break;
@@ -171,6 +241,7 @@ struct bc_store_op *history_op(struct bc_arena *arena, const struct line *l)
 		[BC_STORE_PUT_CLICK] = fill_click,   [BC_STORE_ACCEPT_ORDER] = fill_accept,
 		[BC_STORE_LEASE] = fill_lease,	     [BC_STORE_FINISH] = fill_finish,
 		[BC_STORE_PUT_LANE] = fill_put_lane, [BC_STORE_PURGE] = fill_purge,
+		[BC_STORE_TAKE_PAGE] = fill_page,    [BC_STORE_BIND_CLICK] = fill_bind,
 	};
 	struct bc_store_op *op = new_op(arena, l->kind);
 	(fillers[l->kind] ? fillers[l->kind] : fill_rest)(op, l);
@@ -212,6 +283,8 @@ static void say_order(struct dump *d, const struct bc_order *o)
 	    U(o->created_ms), U(o->updated_ms), U(o->state == BC_ORDER_PENDING ? o->due_ms : 0),
 	    U(o->deadline_ms), U(o->state == BC_ORDER_SENDING ? o->lease_ms : 0),
 	    U(o->finished_ms));
+	say(d, " entity=%llu edition=%u revoked=%llu comment=%d", U(o->entity_id), o->edition,
+	    U(o->revoked_ms), o->comment);
 	say(d, " attempts=%u failures=%u\n", o->attempts, o->failures);
 }
 
@@ -261,6 +334,15 @@ static void say_returns(struct dump *d, struct bc_batch_runner *r, struct bc_are
 	}
 }
 
+static void say_meta(struct dump *d, struct bc_batch_runner *r, struct bc_arena *arena,
+		     const char *key)
+{
+	struct bc_store_op *op = new_op(arena, BC_STORE_GET_META);
+	op->in.meta.key = bc_str_of(key);
+	run_alone(r, op);
+	say(d, "%s: %d %.*s\n", key, op->result, TEXT(op->out.meta));
+}
+
 static void say_numbers(struct dump *d, struct bc_batch_runner *r, struct bc_arena *arena)
 {
 	struct bc_store_op *op = new_op(arena, BC_STORE_COUNTS);
@@ -270,10 +352,8 @@ static void say_numbers(struct dump *d, struct bc_batch_runner *r, struct bc_are
 		say(d, "%s=%llu ", bc_order_state_name((enum bc_order_state)i),
 		    U(op->out.counts.orders[i]));
 	say(d, "clicks=%llu\n", U(op->out.counts.clicks));
-	op = new_op(arena, BC_STORE_GET_META);
-	op->in.meta.key = BC_STR("note");
-	run_alone(r, op);
-	say(d, "note: %d %.*s\n", op->result, TEXT(op->out.meta));
+	say_meta(d, r, arena, "note");
+	say_meta(d, r, arena, "position");
 }
 
 void take_dump(struct bc_batch_runner *r, struct bc_arena *arena, struct dump *d)

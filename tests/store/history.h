@@ -20,11 +20,14 @@ struct line {
 	uint32_t n; /* attempt of a finish, limit of a lease */
 	enum bc_order_state next;
 	uint64_t due, deadline;
-	bool flag;	  /* finish: clear the token; put_lane: it stands */
-	const char *text; /* state of a lane, value of a meta, reason */
+	bool flag;    /* finish: clear the token; put_lane: it stands */
+	bool comment; /* finish: it becomes due */
+	/* State of a lane, value of a meta, reason; of a page, the order that is taken back. A
+	 * page's n is the edition of both its orders; of a comment, what became of it. */
+	const char *text;
 };
 
-enum { HISTORY_LINES = 32 };
+enum { HISTORY_LINES = 50 };
 extern const struct line history[HISTORY_LINES];
 
 struct bc_store_op *history_op(struct bc_arena *arena, const struct line *l);

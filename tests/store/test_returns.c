@@ -268,7 +268,8 @@ static void add_row(struct bc_return_count *expected, const struct bc_order *o, 
 {
 	for (int w = 0; w < BC_WINDOWS; w++) {
 		uint64_t first = (at - bc_window_ms[w]) / STEP;
-		if (o->state != BC_ORDER_UNATTRIBUTED && o->created_ms / STEP >= first)
+		/* Without a click it is no conversion, though it may be cancelled. */
+		if (o->has_token_hash && o->created_ms / STEP >= first)
 			expected->orders[w][o->state]++;
 	}
 }

@@ -192,10 +192,10 @@ static void a_newer_layout_is_refused(void **state)
 {
 	struct rig *r = *state;
 	close_store(r);
-	run_sql(path_of(r), "PRAGMA user_version = 3");
-	assert_refused(r->url, BC_ESTORE, "newer backchannel: layout 3, this one knows 2",
+	run_sql(path_of(r), "PRAGMA user_version = 4");
+	assert_refused(r->url, BC_ESTORE, "newer backchannel: layout 4, this one knows 3",
 		       "install that version again");
-	run_sql(path_of(r), "PRAGMA user_version = 2");
+	run_sql(path_of(r), "PRAGMA user_version = 3");
 	rig_open(r);
 }
 

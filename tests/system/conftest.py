@@ -10,6 +10,7 @@ shop     one daemon for a whole file, for tests that need no settings of their o
 accs     one daemon for a whole file in front of a scripted Commerce, whose script is as new for each
          test
 gateways makes such daemons, each with a Commerce and a token endpoint of its own
+peers    the folder of the npm packages
 """
 import itertools
 import os
@@ -23,6 +24,7 @@ os.environ.setdefault("BACKCHANNEL_BIN", str(ROOT / "build" / "gcc" / "backchann
 
 from daemon import KEY, PRODUCT, Daemon  # noqa: E402  (needs BACKCHANNEL_BIN)
 from gateway import Gateway  # noqa: E402
+from npm_peers import peers  # noqa: E402,F401  (a fixture)
 from sandbox_client import Sandbox  # noqa: E402
 
 

@@ -22,8 +22,10 @@ BENCH = ROOT / "bench"
 RUN_SECONDS = 300
 PEERS = {"clicks": ["backchannel", "nginx-204", "express", "express-get", "nginx-lua"],
          "orders": ["backchannel", "nginx-204", "express", "nginx-lua"],
+         "sample": ["backchannel", "express-sample"],
          "deliveries": ["backchannel", "curl", "axios"],
-         "gateway": ["backchannel", "nginx-proxy", "haproxy", "http-proxy", "direct"],
+         "gateway": ["backchannel", "nginx-proxy", "haproxy", "http-proxy",
+                     "http-proxy-default", "direct"],
          "starts": ["backchannel", "express", "express-alone", "nginx-lua"]}
 
 pytestmark = [
@@ -56,7 +58,7 @@ def measured(figures):
     """(part, peer, its runs) of all that was measured."""
     results = figures["results"]
     for part, runs in (*(("clicks", r) for r in results["clicks"].values()),
-                       ("orders", results["orders"]),
+                       ("orders", results["orders"]), ("sample", results["sample"]),
                        *(("deliveries", r) for r in results["deliveries"].values()),
                        *(("gateway", r) for r in results["gateway"].values()),
                        ("starts", results["starts"])):
@@ -210,7 +212,7 @@ def test_added_latency_is_told_only_of_who_came_to_the_rate(bench):
 def test_the_gateways_bound_is_judged_by_the_median_of_the_rounds(bench, ours, held):
     import report
     import report_gateway
-    results = {"clicks": {}, "gateway": _gateway(ours, [8000, 8000, 8000])}
+    results = {"clicks": {}, "sample": {}, "gateway": _gateway(ours, [8000, 8000, 8000])}
     plan = types.SimpleNamespace(connections=[64])
     assert report.musts_held(plan, results) is held
     assert ("**not held**" in report_gateway.verdict(results["gateway"], report.MUST_TIMES)) is not held

@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import resource
+import shutil
 import signal
 import stat
 import subprocess
@@ -16,7 +17,8 @@ import pytest
 from daemon import binary, clean_environment, run
 from sandbox_client import wait_for
 
-STEPS = 14
+STEPS = 18
+FACTS = 114  # whatever web server there is
 MOST_SECONDS = 25
 
 
@@ -70,7 +72,11 @@ class Running:
         return self.output.read_text()
 
     def await_text(self, text):
-        wait_for(lambda: text in self.text(), 30, repr(text))
+        def there():
+            ended = self.process.poll() is not None
+            assert text in self.text() or not ended, self.text()
+            return text in self.text()
+        wait_for(there, 30, repr(text))
 
     def __enter__(self):
         return self
@@ -101,7 +107,7 @@ def test_every_step_holds(walked):
     assert "✗" not in text
     closing = text.rstrip().splitlines()[-1]
     assert re.fullmatch(rf"{STEPS} of {STEPS} steps held: \d+ facts checked in [\d.]+ s\.", closing)
-    assert text.count("✓") == int(re.search(r"(\d+) facts", closing)[1])
+    assert text.count("✓") == int(re.search(r"(\d+) facts", closing)[1]) == FACTS
 
 
 def test_it_is_over_soon(walked):
@@ -146,6 +152,17 @@ def test_the_request_to_the_partner_is_shown_byte_for_byte(walked, line):
     r"✓ Commerce was asked twice: 401, then 200",
     r"✓ in between IMS was asked for another token, once",
     r"✓ of all calls meanwhile, none failed",
+    r"✓ its challenge is answered, and the registration is Active",
+    r'"custom_attributes":\[\{"attribute_code":"gift_wrap","value":"yes"\},'
+    r'\{"attribute_code":"bc_click","value":"[tc]\.[0-9a-z-]+"\}\]\}\}\}',
+    r'< 200  \{"data":\{"placeOrder":\{"errors":\[\],"orderV2":\{"number":"000000321"\}',
+    r"\| type: com\.adobe\.commerce\.observer\.sales_order_save_commit_after\n",
+    r"✓ the signed delivery of the event was answered 200",
+    r"\| Click token handed back to sovendus \(product default\) on ",
+    r"✓ and there is still one comment",
+    r"Order 000000321 was handed back",
+    r"✓ all this by the journal: the deliveries that failed still wait",
+    r"\$ backchannel orders --revoked --state delivered\n[^\n]* 000000322 [^\n]*canceled in Commerce\n",
 ])
 def test_it_shows_what_was_seen(walked, seen):
     assert re.search(seen, walked[2]), walked[2]
@@ -154,7 +171,7 @@ def test_it_shows_what_was_seen(walked, seen):
 def test_the_commands_it_names_exist(walked, tmp_path):
     tail = walked[2].partition("Try next")[2]
     named = re.findall(r"^     (?:[A-Z_]+=\S+ )*backchannel (\w+)", tail, re.M)
-    assert named == ["sandbox", "serve", "capture", "order", "explain", "recipe"]
+    assert named == ["sandbox", "serve", "capture", "order", "explain", "pull", "recipe"]
     for command in named:
         done = run([command, "--help"], environment(tmp_path), tmp_path)
         assert done.code == 0 and f"usage: backchannel {command}" in done.out
@@ -162,8 +179,39 @@ def test_the_commands_it_names_exist(walked, tmp_path):
 
 def test_nothing_stays_behind(walked):
     tmp_path, _, _, children, _ = walked
-    assert len(children) >= 9  # sandbox, three daemons, restarts, commands
+    assert len(children) >= 12  # sandbox, four daemons, restarts, nginx, commands
     assert not [child for child in children if still_runs(child)]
+    assert not folders(tmp_path)
+
+
+def test_the_landing_is_nginxs_where_it_is_installed(walked):
+    assert shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin"), "run tools/deps --test"
+    assert re.search(r"> GET /landingpage\?\S+\n     < 200  a page of the shop [^\n]*\n"
+                     r"     < Set-Cookie: bc_click=t\.12a3b-4c5d-6e7-8f9g2; Path=/; ", walked[2]), walked[2]
+    assert "recipe nginx >recipe.conf" in walked[2]
+
+
+def fake_nginx(folder, script):
+    """A PATH on which there is this nginx, or none."""
+    folder.mkdir()
+    if script:
+        (folder / "nginx").write_text("#!/bin/sh\n" + script, encoding="ascii")
+        (folder / "nginx").chmod(0o755)
+    return folder
+
+
+@pytest.mark.parametrize("script,said", [
+    (None, "there is no nginx here, so the page itself tells of the landing"),
+    ("echo no such module >&2; exit 1", "/nginx does not start here (see "),
+])
+def test_without_an_nginx_that_starts_the_pages_beacon_does_it(tmp_path, script, said):
+    with Running(tmp_path, PATH=fake_nginx(tmp_path / "bin", script)) as demo:
+        assert demo.process.wait(60) == 0, demo.text()
+        text = demo.text()
+    assert said in text
+    assert re.search(r"> GET /v1/c\?u=\S+\n     < 204 [^\n]*\n"
+                     r"     < Set-Cookie: bc_click=c\.[0-9a-f]{32}; Path=/; ", text), text
+    assert text.rstrip().splitlines()[-1].startswith(f"{STEPS} of {STEPS} steps held: {FACTS} facts")
     assert not folders(tmp_path)
 
 
@@ -191,6 +239,28 @@ def test_its_folder_is_its_own_alone(tmp_path):
         folder, = folders(tmp_path)
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         assert demo.process.wait(60) == 0
+
+
+def family_of(pid):
+    """Its children, and theirs: nginx has a worker."""
+    children = children_of(pid)
+    return children.union(*(children_of(child) for child, _ in children))
+
+
+def all_ended(family):
+    return not [child for child in family if still_runs(child)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_nginx_and_its_worker_end_with_the_demo(tmp_path, number):
+    with Running(tmp_path) as demo:
+        demo.await_text("16. ")
+        family = family_of(demo.process.pid)
+        names = [pathlib.Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8") for pid, _ in family]
+        assert sum("nginx: " in name for name in names) == 2, names
+        demo.process.send_signal(number)
+        demo.process.wait(10)
+        wait_for(lambda: all_ended(family), 10, "their end")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

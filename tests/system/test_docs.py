@@ -89,7 +89,7 @@ def test_every_log_event_has_a_row_with_its_level_and_every_row_is_one():
 
 
 def test_every_metric_has_a_row_with_its_type_and_labels_and_every_row_is_one():
-    text = source("daemon/metrics.c") + source("daemon/metrics_commerce.c")
+    text = "".join(source(f"daemon/{name}.c") for name in ("metrics", "metrics_commerce", "metrics_edge"))
     real = dict(re.findall(r'page_family\(p, "(\w+)", "(\w+)"', text))
     rows = table("docs/operation.md", "## Metrics")
     same(first_words(rows), [f"backchannel_{name}" for name in real])
@@ -124,6 +124,13 @@ def test_every_route_has_a_row_and_every_row_is_one():
     same(first_words(rows), real)
     open_ones = set(re.findall(r'"(/\w+)", \w+, true \}', source("daemon/api.c")))
     assert open_ones == {row[0].strip("`").split()[1] for row in rows if "no API token" in row[1]}
+
+
+def test_every_route_of_the_public_listener_has_a_row_and_every_row_is_one():
+    real = [f"{method} {path}" for method, path in
+            re.findall(r'^\t\{ "([A-Z]+)", "(/[^"]*)", \w+', source("daemon/edge.c"), re.M)]
+    assert len(real) > 3
+    same(first_words(table("docs/operation.md", "## Public listener")), real)
 
 
 def test_every_field_that_the_api_reads_is_named():
@@ -256,6 +263,7 @@ def prose(page):
 
 def names_of(settings):
     names = set(re.findall(r"^\| `([a-z_.]+)`", settings, re.M))
+    names |= {f"{name}_file" for name in re.findall(r"^\| `([a-z_.]+)` \|[^|]*…_FILE", settings, re.M)}
     variables = set(re.findall(r"\b(?:BACKCHANNEL|SOVENDUS)_[A-Z_]+", settings))
     return names, variables | {f"{variable}_FILE" for variable in variables}
 

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The gateway among programs that this project did not write: an OAuth server, Adobe's own client, curl,
 fetch, requests and urllib, and nginx as what stands in front of Commerce."""
-import fcntl
 import gzip
-import hashlib
 import json
 import pathlib
 import random
@@ -15,49 +13,15 @@ import urllib.request
 
 import pytest
 
-from conftest import ROOT
 from daemon import Daemon, clean_environment, note
 from gateway import Gateway
+from npm_peers import node
 from sandbox_client import Sandbox, wait_for
 from upstream import TokenEndpoint, echo
 
-PEERS = pathlib.Path(__file__).parent / "peers"
 SECONDS = 60
 SECRET = "s3cret:%/+ &="  # as in peers/oauth.mjs
 TENANT = "AbCdEf123"
-
-
-# --- npm -----------------------------------------------------------------------------------------
-
-@pytest.fixture(scope="session")
-def peers():
-    """The folder of the npm packages, exactly those of the lock file, and the scripts beside them."""
-    folder = ROOT / "build" / "peers"
-    if not shutil.which("node") or not shutil.which("npm"):
-        pytest.skip("Node.js and npm are not here: tools/deps --test")
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = hashlib.sha256((PEERS / "package-lock.json").read_bytes()).hexdigest()
-    stamp = folder / "node_modules" / ".installed"
-    with open(folder / "lock", "w", encoding="ascii") as alone:
-        fcntl.flock(alone, fcntl.LOCK_EX)
-        for file in PEERS.iterdir():
-            shutil.copy(file, folder)
-        if not stamp.exists() or stamp.read_text(encoding="ascii") != lock:
-            shutil.rmtree(folder / "node_modules", ignore_errors=True)
-            done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=folder,
-                                  capture_output=True, text=True, timeout=300, check=False)
-            if done.returncode:
-                pytest.skip(f"npm cannot fetch the packages: {done.stderr.strip().splitlines()[-1:]}")
-            stamp.write_text(lock, encoding="ascii")
-    return folder
-
-
-def node(folder, *arguments, **environment):
-    """Runs a script to its end; what it printed, parsed."""
-    done = subprocess.run(["node", *map(str, arguments)], cwd=folder, capture_output=True, text=True, check=False,
-                          env=clean_environment(folder, **environment), timeout=SECONDS)
-    assert done.returncode == 0, done.stderr + done.stdout
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 # --- an OAuth server -----------------------------------------------------------------------------

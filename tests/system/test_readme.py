@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What the pages show is what happens: each command of README.md, docs/operation.md,
-docs/troubleshooting.md and docs/commerce.md is run, and what a page prints is compared with what was printed (see
+docs/troubleshooting.md, docs/commerce.md and docs/orders.md is run, and what a page prints is compared with what was printed (see
 doc_shell.py for how a page says what differs here)."""
 import http.server
 import json
@@ -15,7 +15,7 @@ import daemon
 from doc_shell import ROOT, Shell, blocks, compare, run_block
 from sandbox_client import wait_for
 
-PAGES = ["README.md", "docs/operation.md", "docs/troubleshooting.md", "docs/commerce.md"]
+PAGES = ["README.md", "docs/operation.md", "docs/troubleshooting.md", "docs/commerce.md", "docs/orders.md"]
 
 # Each block that is only shown: its first command, and what makes that reason a true one.
 NOT_RUN = {
@@ -86,14 +86,6 @@ def test_the_steps_of_check_are_those_it_prints():
     for line in lines:
         shown = re.fullmatch(r"(\w+) +(.+) \.\.\. \d+ passed, \d+ s", line)
         assert shown and steps.get(shown[1]) == shown[2], line
-
-
-def test_the_nginx_snippet_is_what_the_recipe_prints(tmp_path):
-    env = daemon.clean_environment(tmp_path, BACKCHANNEL_CLICK_TTL="30d", SOVENDUS_PRODUCT_ID="p",
-                                   SOVENDUS_API_KEY="any-key")
-    printed = daemon.run(["recipe", "nginx"], env, tmp_path)
-    assert printed.code == 0 and "Max-Age=2592000" in printed.out
-    assert printed.out in [block.body for block in blocks("README.md") if block.language == "nginx"]
 
 
 # --- the shop's own lines ------------------------------------------------------------------------

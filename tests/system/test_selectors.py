@@ -16,7 +16,8 @@ from sandbox_client import wait_for
 
 DONE, FAILED, USAGE, REFUSED, UNREACHABLE = range(5)
 COLUMNS = ["order", "state", "reason", "product", "lane", "kind", "amount", "currency",
-           "attempt_count", "created_at", "updated_at", "finished_at", "next_attempt_at", "deadline_at"]
+           "attempt_count", "created_at", "updated_at", "finished_at", "next_attempt_at", "deadline_at",
+           "revoked_at", "entity_id", "edition", "comment"]
 
 
 def names(answer):
@@ -137,6 +138,8 @@ def test_a_retry_by_hand_says_how_many_of_which_and_asks(two_lanes, partner_proc
                                        ["retry", "--since", "2h"], ["orders", "--count", "--export", "csv"],
                                        ["orders", "--export", "xml"], ["orders", "--export"],
                                        ["orders", "--json", "--export", "csv"],
+                                       ["orders", "--with-tokens"], ["orders", "--with-tokens", "--count"],
+                                       ["orders", "--revoked", "--summary"],
                                        ["orders", "--state", "x" * 9000]])
 def test_what_cannot_be_meant_is_wrong_usage(daemons, arguments):
     got = daemons.make().cli(*arguments)

@@ -30,6 +30,7 @@ struct result {
 	char body[512];
 	char retry_after[64];
 	char content_type[64];
+	char link[128];
 };
 
 static inline void guard(void *ctx)
@@ -54,6 +55,7 @@ static inline void on_done(void *ctx, const struct bc_http_answer *a)
 	r->body[n] = '\0';
 	keep_text(r->retry_after, sizeof(r->retry_after), a->retry_after);
 	keep_text(r->content_type, sizeof(r->content_type), a->content_type);
+	keep_text(r->link, sizeof(r->link), a->link);
 	if (--waiting == 0)
 		bc_loop_stop(loop);
 }

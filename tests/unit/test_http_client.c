@@ -178,6 +178,18 @@ static void headers_that_matter_are_kept_and_the_first_of_a_repeat_counts(void *
 	assert_string_equal(r.content_type, "a/b");
 }
 
+static void link_fields_become_one_list(void **state)
+{
+	(void)state;
+	serve({ .answer = "HTTP/1.1 103 Early\r\nLink: </early>; rel=\"next\"\r\n\r\n"
+			  "HTTP/1.1 204 No\r\nlink:  </a>; rel=\"next\" \r\n"
+			  "X-Link: </no>\r\nLINK: </b>; rel=\"validate\"\r\n\r\n" },
+	      { .answer = OK_EMPTY });
+	struct result r = post();
+	assert_string_equal(r.link, "</a>; rel=\"next\", </b>; rel=\"validate\"");
+	assert_string_equal(post().link, "(none)");
+}
+
 static void an_interim_head_counts_for_nothing(void **state)
 {
 	(void)state;
@@ -302,6 +314,7 @@ int main(void)
 		test(a_malformed_url_or_a_user_name_in_it_is_told_later),
 		test(a_redirect_is_an_answer_and_is_not_followed),
 		test(headers_that_matter_are_kept_and_the_first_of_a_repeat_counts),
+		test(link_fields_become_one_list),
 		test(an_interim_head_counts_for_nothing),
 		test(an_answer_without_a_whole_head_has_no_status),
 		test(an_answer_that_breaks_off_in_its_body_keeps_its_status),

@@ -483,7 +483,7 @@ static void each_allocation_may_fail(void **state)
 
 	(void)state;
 	serve({ .answer = "HTTP/1.1 200 OK\r\nDate: x\r\nContent-Type: a/b\r\nRetry-After: 1\r\n"
-			  "Content-Length: 2\r\n\r\nok" });
+			  "Link: </a>\r\nLink: </b>\r\nContent-Length: 2\r\n\r\nok" });
 	url_of(url, "http", "/");
 	each_allocation_failing(one_call, url);
 }

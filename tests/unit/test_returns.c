@@ -21,6 +21,7 @@ static struct bc_order order_at(uint64_t created_ms)
 {
 	return (struct bc_order){ .partner = BC_STR("partner"),
 				  .product = BC_STR("default"),
+				  .has_token_hash = true,
 				  .created_ms = created_ms };
 }
 

@@ -47,6 +47,18 @@ static void defaults_are_those_of_the_contract(void **state)
 
 /* --- three places ---------------------------------------------------------------------------- */
 
+/* A public key as it may stand on one line. */
+#define ONE_LINE_KEY                                                                               \
+	"-----BEGIN PUBLIC KEY----- "                                                              \
+	"MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAk7r5MKEPOobLcTL44ic2 "                        \
+	"z06H/KgrQUm4u9lqT+RWKna1AYMr24Hu/ANNSVzlupL6Dv4NxIadg3rm2zDMedOy "                        \
+	"lOlkm/qOCruwTx7XjfZ8eIzxTqX4jcqLGXzZzYZCDFWivEHIsvD9CmFduxuhi16I "                        \
+	"2UBzVdkiAxl10HLmpbQ0p/9h+Vwj+r9dN6y3/Xo6dQ4tXmT2yO7e+XKe4EUnFyx7 "                        \
+	"upD86LRXT9fUJtE/vhSHHbfB7xjU2IS03mttPItgCJAUrgssZRIF0XM61wykkFxQ "                        \
+	"Cf8C1wjuImoFdqnA2X9VaD0Do28owA7q7GLcpFZcHZKR/q4UISpF8YPQkVsrl3QB "                        \
+	"pwIDAQAB "                                                                                \
+	"-----END PUBLIC KEY-----"
+
 /* A value for each setting that is not its default; numbers take their largest but for these. */
 static const char *sample_of(const struct bc_setting_row *row, char text[24])
 {
@@ -77,6 +89,21 @@ static const char *sample_of(const struct bc_setting_row *row, char text[24])
 		{ "commerce.flavor", "paas" },
 		{ "commerce.proxy", "http://10.0.0.1:3128" },
 		{ "commerce.ca_file", "/etc/ssl/shop.pem" },
+		{ "edge", "0.0.0.0:8080" },
+		{ "input", "udp:127.0.0.1:8788" },
+		{ "input.group", "www-data" },
+		{ "edge.trusted_proxies", "10.0.0.0/8,fd00::1" },
+		{ "edge.cookie_domain", "shop.example" },
+		{ "commerce.completed", "processing" },
+		{ "commerce.click_attribute", "click_token" },
+		{ "commerce.comments", "delivered,rejected" },
+		{ "events.client_id", "client-2" },
+		{ "events.key_url", "http://127.0.0.1:7000" },
+		{ "events.key_path", "/stage/keys/" },
+		{ "events.validate_url", "http://127.0.0.1:7001" },
+		{ "journal.url", "http://127.0.0.1:7000/events/organizations/1/integrations/2/3" },
+		{ "webhook.key", ONE_LINE_KEY },
+		{ "webhook.key_next", ONE_LINE_KEY },
 		{ "gateway.allow", "GET /V1/orders,* /V1/products" },
 		{ "alert.url", "https://chat.example/hook?key=canary" },
 	};

@@ -73,6 +73,31 @@ static void an_order_that_ended_says_when_and_why_and_nothing_of_next(void **sta
 	json_decref(j);
 }
 
+static void an_order_of_commerce_says_which_and_what_was_told_there(void **state)
+{
+	struct bc_order o = an_order();
+	json_t *j = bc_order_json(&o);
+	(void)state;
+	assert_null(json_object_get(j, "entity_id"));
+	assert_null(json_object_get(j, "edition"));
+	assert_null(json_object_get(j, "revoked_at"));
+	assert_null(json_object_get(j, "comment"));
+	json_decref(j);
+	o.state = BC_ORDER_DELIVERED;
+	o.reason = BC_STR("canceled in Commerce");
+	o.entity_id = 318;
+	o.edition = 2;
+	o.revoked_ms = 7000;
+	o.comment = BC_COMMENT_GIVEN_UP;
+	j = bc_order_json(&o);
+	assert_int_equal(json_integer_value(json_object_get(j, "entity_id")), 318);
+	assert_int_equal(json_integer_value(json_object_get(j, "edition")), 2);
+	assert_string_equal(text_of(j, "revoked_at"), "1970-01-01T00:00:07.000Z");
+	assert_string_equal(text_of(j, "reason"), "canceled in Commerce");
+	assert_string_equal(text_of(j, "comment"), "given up");
+	json_decref(j);
+}
+
 static void an_order_without_a_click_has_no_lane(void **state)
 {
 	struct bc_order o = { .order = BC_STR("1"),
@@ -204,6 +229,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_pending_order_says_when_it_is_sent_and_given_up),
 		cmocka_unit_test(an_order_that_ended_says_when_and_why_and_nothing_of_next),
+		cmocka_unit_test(an_order_of_commerce_says_which_and_what_was_told_there),
 		cmocka_unit_test(an_order_without_a_click_has_no_lane),
 		cmocka_unit_test(a_story_has_the_click_the_attempts_and_the_lane),
 		cmocka_unit_test(a_story_names_the_state_of_its_lane_and_since_when_it_is_not_open),

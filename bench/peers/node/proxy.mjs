@@ -1,25 +1,28 @@
 // SPDX-License-Identifier: MIT
 //
-// A gateway of http-proxy: kept connections to the upstream, and our access token put in. It does not
-// know when the token ends.
+// A gateway of http-proxy, and our access token put in. It does not know when the token ends. With
+// "kept" connections to the upstream are kept, by an agent; with "default" it is as http-proxy's own
+// page shows it, which opens one for each call.
 //
-// usage: node proxy.mjs PORT UPSTREAM-BASE CERTIFICATE TOKEN CLIENT ORG
+// usage: node proxy.mjs PORT UPSTREAM-BASE CERTIFICATE TOKEN CLIENT ORG kept|default
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import httpProxy from 'http-proxy';
 
-const [port, base, certificate, token, client, org] = process.argv.slice(2);
+const [port, base, certificate, token, client, org, connections] = process.argv.slice(2);
 const { origin, pathname, protocol } = new URL(base);
 const kept = { keepAlive: true, maxFreeSockets: 1024 };
-const agent = protocol === 'https:'
-  ? new https.Agent({ ...kept, ca: fs.readFileSync(certificate) })
-  : new http.Agent(kept);
+const ca = fs.readFileSync(certificate);
+const agents = {
+  kept: protocol === 'https:' ? new https.Agent({ ...kept, ca }) : new http.Agent(kept),
+  default: protocol === 'https:' ? new https.Agent({ ca }) : undefined, // for the certificate alone
+};
 
 const proxy = httpProxy.createProxyServer({
   target: origin,
-  agent,
+  agent: agents[connections],
   headers: { authorization: `Bearer ${token}`, 'x-api-key': client, 'x-gw-ims-org-id': org },
 });
 proxy.on('error', (error, req, res) => {
