@@ -16,9 +16,11 @@ import pytest
 
 import wire
 from conftest import ROOT
-from daemon import Daemon
+from daemon import Daemon, is_sanitized
 from sandbox_client import wait_for
 from storefront import Browser, Storefront
+
+pytestmark = pytest.mark.skipif(is_sanitized(), reason="the script is what is tested")
 
 LIMIT = 2048
 CART = "sessionStorage.DROPINS_CART_ID = '{}'"

@@ -11,9 +11,11 @@ import time
 
 import pytest
 
-from daemon import clean_environment, run
+from daemon import clean_environment, is_sanitized, run
 from sandbox_client import wait_for
 from web_servers import PAGE, SERVERS, SPA, Apache, Ears, Haproxy, Shop, free_address, recipe
+
+pytestmark = pytest.mark.skipif(is_sanitized(), reason="the web servers are what is tested")
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 USAGE = 2

@@ -81,6 +81,23 @@ static void ask(void)
 	assert_int_equal(told.calls, 1);
 }
 
+/* Made once: under valgrind a key takes ten seconds and more. */
+static struct bc_signer *signer;
+
+static int make_signer(void **state)
+{
+	(void)state;
+	signer = bc_signer_create();
+	return signer ? 0 : -1;
+}
+
+static int drop_signer(void **state)
+{
+	(void)state;
+	bc_signer_destroy(signer);
+	return 0;
+}
+
 static int open_hook(void **state)
 {
 	(void)state;
@@ -93,13 +110,25 @@ static int open_hook(void **state)
 			  "custom_attributes", "attribute_code", "bc_click", "value",
 			  "c.0123456789abcdef0123456789abcdef", "created_at", "2026-11-20 14:03:11",
 			  "state", "new");
-	return webhook && order ? 0 : -1;
+	if (!webhook || !order)
+		return -1;
+	webhook->signer = signer;
+	return 0;
+}
+
+/* The signer stays. */
+static void drop_hook(void)
+{
+	if (webhook)
+		webhook->signer = NULL;
+	bc_webhook_destroy(webhook);
+	webhook = NULL;
 }
 
 static int close_hook(void **state)
 {
 	(void)state;
-	bc_webhook_destroy(webhook);
+	drop_hook();
 	json_decref(order);
 	bc_loop_destroy(loop);
 	if (server.port)
@@ -306,6 +335,7 @@ static bool ask_once(void *ctx)
 	webhook = bc_webhook_create(&sandbox);
 	if (!webhook)
 		return false;
+	webhook->signer = signer;
 	server_start(&server, step, 1);
 	snprintf(webhook->settings.url, sizeof(webhook->settings.url), "http://127.0.0.1:%d/hook",
 		 server.port);
@@ -317,8 +347,7 @@ static bool ask_once(void *ctx)
 		run();
 		assert_int_equal(told.calls, 1);
 	}
-	bc_webhook_destroy(webhook);
-	webhook = NULL;
+	drop_hook();
 	server_stop(&server);
 	server = (struct server){ 0 };
 	return told.allowed;
@@ -329,7 +358,7 @@ static void without_memory_an_order_is_refused(void **state)
 	static struct step step = { .answer = SUCCESS, .then = THEN_CLOSE };
 
 	(void)state;
-	bc_webhook_destroy(webhook);
+	drop_hook();
 	each_allocation_failing(ask_once, &step);
 }
 
@@ -361,5 +390,5 @@ int main(void)
 	};
 
 	signal(SIGPIPE, SIG_IGN);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_signer, drop_signer);
 }
