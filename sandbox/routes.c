@@ -15,9 +15,6 @@
 #define CONTROL "/_sandbox"
 #define IMS	.service = &bc_ims_service, .read_key = bc_ims_read_key
 #define SHOP	.service = &bc_commerce_service, .read_key = bc_commerce_read_key
-#define SENDER	.service = &bc_sender_service
-#define STORE	.service = &bc_graphql_service
-#define JOURNAL .service = &bc_journal_service
 #define STREAM	"organizations/{org}/integrations/{credential}/{registration}"
 #define SINK	"/V1/_sink"
 
@@ -57,19 +54,19 @@ static const struct sandbox_route routes[] = {
 	{ "GET", "/V1/_large", bc_commerce_large, SHOP, .help = "not Adobe's: ?bytes=1GiB, and &chunked=1, &cut=BYTES" },
 	{ "POST", SINK, bc_commerce_sink, SHOP, .streams = true, .help = "not Adobe's: takes any body, says how long it was and its SHA-256" },
 
-	{ "POST", "/graphql", bc_graphql_post, STORE, .help = "the storefront, no token needed: cart, createGuestCart, createEmptyCart, setCustomAttributesOnCart, addProductsToCart, setGuestEmailOnCart, placeOrder" },
-	{ "GET", "/graphql", bc_graphql_get, STORE, .help = "a query: ?query=, ?variables=" },
-	{ "OPTIONS", "/graphql", bc_graphql_options, STORE, .help = "a browser's preflight" },
-	{ "POST", "/{tenant}/graphql", bc_graphql_post, STORE, .help = "the same" },
-	{ "GET", "/{tenant}/graphql", bc_graphql_get, STORE, .help = "the same" },
-	{ "OPTIONS", "/{tenant}/graphql", bc_graphql_options, STORE, .help = "the same" },
+	{ "POST", "/graphql", bc_graphql_post, .service = &bc_graphql_service, .help = "the storefront, no token needed: cart, createGuestCart, createEmptyCart, setCustomAttributesOnCart, addProductsToCart, setGuestEmailOnCart, placeOrder" },
+	{ "GET", "/graphql", bc_graphql_get, .service = &bc_graphql_service, .help = "a query: ?query=, ?variables=" },
+	{ "OPTIONS", "/graphql", bc_graphql_options, .service = &bc_graphql_service, .help = "a browser's preflight" },
+	{ "POST", "/{tenant}/graphql", bc_graphql_post, .service = &bc_graphql_service, .help = "the same" },
+	{ "GET", "/{tenant}/graphql", bc_graphql_get, .service = &bc_graphql_service, .help = "the same" },
+	{ "OPTIONS", "/{tenant}/graphql", bc_graphql_options, .service = &bc_graphql_service, .help = "the same" },
 	{ "GET", "/shop", bc_shop_page, .help = "a shop to click through; ?capture=URL loads that script, ?data-NAME=VALUE is an attribute of its tag" },
 	{ "GET", "/shop/{page}", bc_shop_page, .help = "the same: /shop/checkout has the button that orders" },
 
-	{ "GET", "/events/" STREAM, bc_journal_read, JOURNAL, .help = "Journaling API: ?since=POSITION, ?limit=, ?latest=true, ?seek=-PT2H" },
-	{ "GET", "/events-fast/" STREAM, bc_journal_read, JOURNAL, .help = "the same" },
-	{ "GET", "/prod/keys/{name}", bc_sender_key, SENDER, .help = "I/O Events: the public keys of what the sender signs" },
-	{ "GET", "/csm/registrations/validate", bc_sender_validate, SENDER, .help = "the validation URL of the sender's registration" },
+	{ "GET", "/events/" STREAM, bc_journal_read, .service = &bc_journal_service, .help = "Journaling API: ?since=POSITION, ?limit=, ?latest=true, ?seek=-PT2H" },
+	{ "GET", "/events-fast/" STREAM, bc_journal_read, .service = &bc_journal_service, .help = "the same" },
+	{ "GET", "/prod/keys/{name}", bc_sender_key, .service = &bc_sender_service, .help = "I/O Events: the public keys of what the sender signs" },
+	{ "GET", "/csm/registrations/validate", bc_sender_validate, .service = &bc_sender_service, .help = "the validation URL of the sender's registration" },
 
 	{ "GET", CONTROL, bc_control_help, .help = "this text" },
 	{ "DELETE", CONTROL, bc_control_reset, .help = "everything as at the start, without faults" },

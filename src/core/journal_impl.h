@@ -90,27 +90,27 @@ struct bc_journal {
 	struct bc_arena *arena; /* owned; what is under way */
 
 	struct journal_place place;
-	bool placed; /* what is stored of it was read */
 	struct journal_page page;
 
 	/* At most one of these is under way. */
 	struct bc_store_op place_op;
 	struct bc_token_wait wait;
 	struct bc_http_call *call;
-	bool placing, waiting, storing;
 
 	struct bc_access_token *token; /* a reference, of the call */
 	char *authorization;	       /* owned, wiped: the header line, of the call */
 	char *asked_url;	       /* owned; of the call */
 	const char *headers[JOURNAL_HEADERS];
 	uint64_t asked_ms; /* elapsed clock */
-	bool refused;	   /* the call before was answered 401 */
-	unsigned failures; /* in a row */
-	bool news;	   /* woken while a call was under way */
 	struct journal_run run;
 
-	atomic_bool woken; /* wake is posted and has not run */
 	struct bc_task wake;
+	unsigned failures;		/* in a row */
+	atomic_bool woken;		/* wake is posted and has not run */
+	bool placing, waiting, storing; /* which is under way */
+	bool placed;			/* what is stored of the place was read */
+	bool refused;			/* the call before was answered 401 */
+	bool news;			/* woken while a call was under way */
 	bool stopping;
 	void (*stopped)(void *ctx);
 	void *stopped_ctx;

@@ -523,9 +523,8 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .max = 8192,
 	  .flags = BC_SETTING_LINES,
 	  .check = bc_setting_check_public_key,
-	  .allowed =
-		  "a public key in PEM: the path of its file in `webhook.key_file`, or all of it "
-		  "on one line",
+	  .allowed = "given as a secret is: a public key in PEM, by its file's path in "
+		     "`webhook.key_file`, or all of it on one line",
 	  .help = "Public key of Commerce's webhook signatures; without one the route is off." },
 	{ .name = "webhook.key_next",
 	  .type = &bc_setting_secret,
@@ -534,7 +533,7 @@ const struct bc_setting_row bc_setting_rows[] = {
 	  .max = 8192,
 	  .flags = BC_SETTING_LINES,
 	  .check = bc_setting_check_public_key,
-	  .allowed = "as `webhook.key`",
+	  .allowed = "given as a secret is, like `webhook.key`",
 	  .help = "The other key, while the pair is being changed: either one is good." },
 
 	{ .name = "gateway.wait",

@@ -209,15 +209,19 @@ static void remove_path(struct bc_datagrams *d)
 
 static void name_udp(struct bc_datagrams *d)
 {
-	struct sockaddr_storage address = { 0 };
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} address = { .v6 = { 0 } };
 	socklen_t len = sizeof(address);
 	char host[INET6_ADDRSTRLEN] = "?";
-	getsockname(d->fd, (struct sockaddr *)&address, &len);
-	uv_ip_name((struct sockaddr *)&address, host, sizeof(host));
-	bool is_v6 = address.ss_family == AF_INET6;
-	/* The port is at the same place in both families. */
+	BC_ASSERT(getsockname(d->fd, &address.any, &len) == 0);
+	uv_ip_name(&address.any, host, sizeof(host));
+	bool is_v6 = address.any.sa_family == AF_INET6;
+	in_port_t port = is_v6 ? address.v6.sin6_port : address.v4.sin_port;
 	snprintf(d->address, sizeof(d->address), "udp:%s%s%s:%u", is_v6 ? "[" : "", host,
-		 is_v6 ? "]" : "", (unsigned)ntohs(((struct sockaddr_in *)&address)->sin_port));
+		 is_v6 ? "]" : "", (unsigned)ntohs(port));
 }
 
 static int resolve_udp(struct bc_loop *loop, const char *text, uv_getaddrinfo_t *resolved,
