@@ -27,7 +27,7 @@
 #include "sandbox/sandbox.h"
 #include "store/engine.h"
 
-enum { RIG_GUARD_MS = 60000, RIG_LOOK_MS = 1 };
+enum { RIG_GUARD_MS = 20000, RIG_LOOK_MS = 1 };
 
 /* --- a clock that the test turns --- */
 

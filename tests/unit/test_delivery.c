@@ -3,6 +3,7 @@
  * result, a stop at any moment, a clock that steps back, and that nothing is ever forgotten. */
 #include "shop_requests.h"
 
+#include "core/delivery_impl.h"
 #include "failing_malloc.h"
 
 static void start(void)
@@ -355,6 +356,14 @@ static bool refused_or_finished(void *ctx)
 	return allocation_failed() || finish_seen(ctx);
 }
 
+/* It has asked the store for the last time, until somebody wakes it. */
+static bool delivery_rests(void *ctx)
+{
+	const struct bc_delivery *d = rig.delivery;
+	(void)ctx;
+	return !d->jobs && !d->operations && !atomic_load(&d->woken);
+}
+
 /* One conversion, delivered with one allocation refused somewhere on its way; false: it needs no
  * more than that. */
 static bool deliver_without(unsigned long nth)
@@ -364,6 +373,8 @@ static bool deliver_without(unsigned long nth)
 	snprintf(order, sizeof(order), "o%lu", nth);
 	snprintf(token, sizeof(token), "token-%lu", nth);
 	atomic_store(&faulty.seen[BC_STORE_FINISH], 0);
+	/* Else the lease that stalls is the one before, and the report waits behind it. */
+	run_until(delivery_rests, NULL);
 	stall(BC_STORE_LEASE);
 	report(order, token);
 	run_until(is_stalled, NULL);
