@@ -109,30 +109,32 @@ def main_clicks(plan, results):
 
 
 def musts(plan, results):
-    """(what, ours, the peer) of each bound that can be judged."""
-    pairs = ((f"Durable clicks, {plan.connections[0]} connections", main_clicks(plan, results), "express",
-              "Express + Redis"),
-             ("Orders", results["sample"], "express-sample", "the guide's sample as written"))
-    return [(what, runs[OURS], runs[peer], name) for what, runs, peer, name in pairs
-            if runs.get(OURS) and runs.get(peer)]
+    """(what, ours, the peer's) of each bound that can be judged: like is held against like, what is on
+    disk against what is on disk."""
+    pairs = ((f"Durable clicks, {plan.connections[0]} connections", main_clicks(plan, results)),
+             ("Durable orders", results["orders"]))
+    return [(what, runs[OURS], runs["express"]) for what, runs in pairs
+            if runs.get(OURS) and runs.get("express")]
 
 
-def lean_orders(runs):
-    if not runs.get(OURS) or not runs.get("express"):
+def beside_the_sample(runs):
+    ours, sample = runs.get(OURS), runs.get("express-sample")
+    if not ours or not sample:
         return []
-    return [f"Orders against a leaner Express, which only queues them: "
-            f"{times(ratios(runs[OURS], runs['express']))} times; processor time "
-            f"{times(ratios(runs['express'], runs[OURS], 'cpu_us'))} times ours."]
+    return [f"Orders beside the guide's sample as written: {times(ratios(ours, sample))} times as many are "
+            f"acknowledged, though it acknowledges what is handed back and ours what is on disk; "
+            f"{times(ratios(ours, sample, 'handed'))} times as many are handed back, for which it needs "
+            f"{times(ratios(sample, ours, 'cpu_us'))} times the processor time."]
 
 
 def verdict(plan, results):
     said = []
-    for what, ours, theirs, name in musts(plan, results):
+    for what, ours, theirs in musts(plan, results):
         held = statistics.median(ratios(ours, theirs)) >= MUST_TIMES
-        said.append(f"{what}: {times(ratios(ours, theirs))} times {name}; it is to be at least "
-                    f"{MUST_TIMES} times: {'held' if held else '**not held**'}. Processor time a "
-                    f"request: {name} needs {times(ratios(theirs, ours, 'cpu_us'))} times ours.")
-    return "\n\n".join(said + lean_orders(results["orders"]) or ["Clicks and orders: not measured."])
+        said.append(f"{what}: {times(ratios(ours, theirs))} times Express + Redis; it is to be at least "
+                    f"{MUST_TIMES} times: {'held' if held else '**not held**'}. Processor time a request: "
+                    f"Express + Redis need {times(ratios(theirs, ours, 'cpu_us'))} times ours.")
+    return "\n\n".join(said + beside_the_sample(results["sample"]) or ["Clicks and orders: not measured."])
 
 
 def limits(runs):
@@ -161,7 +163,7 @@ NOT_SAID = """- One core a side, loopback, no TLS, one host: real sites are slow
 - nginx's `return 204` drops what it is sent and keeps nothing. It is the price of HTTP alone, not a rival.
 - Node and Redis are two processes and our daemon has three threads; here each row has one core. Where there
   are more, the processor time a request says what each costs.
-- The row "Express + Redis" is Express at its best: no session middleware, no check of the token, no log line
+- "Express + Redis" is Express at its best: no session middleware, no check of the token, no log line
   a click, a queue in place of the partner. The guide's sample as written has a table of its own. `GET` without a body is the guide's own way to ask; it saves Express
   the parsing of JSON, and ours has no such route, so it is compared with our `POST`.
 - Ours does more for a click than the others: it checks token and session, keys the hash of both, mints an
@@ -249,7 +251,7 @@ def warnings(plan, facts):
 def musts_held(plan, results):
     """Of those that were measured."""
     found = [statistics.median(its) for its in report_gateway.must_ratios(results["gateway"]).values()]
-    found += [statistics.median(ratios(ours, theirs)) for _, ours, theirs, _ in musts(plan, results)]
+    found += [statistics.median(ratios(ours, theirs)) for _, ours, theirs in musts(plan, results)]
     return all(ratio >= MUST_TIMES for ratio in found)
 
 

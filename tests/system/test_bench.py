@@ -212,10 +212,22 @@ def test_added_latency_is_told_only_of_who_came_to_the_rate(bench):
 def test_the_gateways_bound_is_judged_by_the_median_of_the_rounds(bench, ours, held):
     import report
     import report_gateway
-    results = {"clicks": {}, "sample": {}, "gateway": _gateway(ours, [8000, 8000, 8000])}
+    results = {"clicks": {}, "orders": {}, "sample": {}, "gateway": _gateway(ours, [8000, 8000, 8000])}
     plan = types.SimpleNamespace(connections=[64])
     assert report.musts_held(plan, results) is held
     assert ("**not held**" in report_gateway.verdict(results["gateway"], report.MUST_TIMES)) is not held
+
+
+@pytest.mark.parametrize("ours, held", [(44000, True), (29000, False)])
+def test_the_orders_bound_is_judged_by_what_is_on_disk_alone(bench, ours, held):
+    import report
+    results = {"clicks": {}, "orders": {"backchannel": [_run(ours)], "express": [_run(10000)]}, "gateway": {},
+               "sample": {"backchannel": [_run(90000, handed=9000)],
+                          "express-sample": [_run(3000, handed=3000)]}}
+    plan = types.SimpleNamespace(connections=[64])
+    assert report.musts_held(plan, results) is held
+    assert ("**not held**" in report.verdict(plan, results)) is not held
+    assert "3.0 times as many are handed back" in report.verdict(plan, results)
 
 
 def test_a_figure_that_the_load_generators_core_limits_is_named(bench):
