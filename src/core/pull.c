@@ -165,32 +165,37 @@ static void take(struct bc_pull *p)
 	}
 }
 
-static void fetched(void *ctx, int result, struct bc_client_answer *answer,
-		    const struct bc_err *err)
+bool bc_pull_page_came(struct bc_pull *p, int result, const struct bc_client_answer *answer,
+		       const struct bc_err *err)
 {
-	struct bc_pull *p = ctx;
 	struct bc_err problem = { 0 };
-	p->busy = false;
-	if (bc_pull_rests(p))
-		return;
-	if (!result && answer->status != 200) {
+	if (result) {
+		bc_pull_fail(p, err);
+		return false;
+	}
+	if (answer->status != 200) {
 		result = bc_err_set(
 			&problem, BC_EIO, "Commerce answered %d to a search of orders%s%s",
 			answer->status, answer->message[0] ? ": " : "", answer->message);
 		bc_err_hint(&problem,
 			    "try it by hand: backchannel call GET /V1/orders?searchCriteria=");
-		err = &problem;
-	}
-	if (!result) {
+	} else {
 		result = bc_pull_page_read((struct bc_str){ answer->body, answer->body_bytes },
 					   p->desk.config->click_attribute, p->arena, &p->page,
 					   &problem);
-		err = &problem;
 	}
-	if (result) {
-		bc_pull_fail(p, err);
+	if (result)
+		bc_pull_fail(p, &problem);
+	return !result;
+}
+
+static void fetched(void *ctx, int result, struct bc_client_answer *answer,
+		    const struct bc_err *err)
+{
+	struct bc_pull *p = ctx;
+	p->busy = false;
+	if (bc_pull_rests(p) || !bc_pull_page_came(p, result, answer, err))
 		return;
-	}
 	pthread_mutex_lock(&p->lock);
 	if (!p->view.pages)
 		p->view.total = p->page.total;

@@ -72,6 +72,9 @@ char *bc_pull_time(uint64_t wall_ms, char *text);
 /* pull.c */
 void bc_pull_ask(struct bc_pull *p, char *path, bc_client_done *done); /* path is freed */
 void bc_pull_fail(struct bc_pull *p, const struct bc_err *err);
+/* Reads the answer into p->page. False: it is none, and the pull has failed. */
+bool bc_pull_page_came(struct bc_pull *p, int result, const struct bc_client_answer *answer,
+		       const struct bc_err *err);
 void bc_pull_finish(struct bc_pull *p);
 void bc_pull_count(struct bc_pull *p, const struct bc_intake_taken *taken);
 void bc_pull_submit(struct bc_pull *p, enum bc_store_kind kind, struct bc_arena *arena,

@@ -66,29 +66,15 @@ static void answered(void *ctx, int result, struct bc_client_answer *answer,
 	struct bc_pull *p = ctx;
 	struct bc_err problem = { 0 };
 	p->busy = false;
-	if (bc_pull_rests(p))
+	if (bc_pull_rests(p) || !bc_pull_page_came(p, result, answer, err))
 		return;
-	if (!result && answer->status != 200) {
-		result = bc_err_set(&problem, BC_EIO, "Commerce answered %d to a look-up of orders",
-				    answer->status);
-		err = &problem;
-	} else if (!result) {
-		result = bc_pull_page_read((struct bc_str){ answer->body, answer->body_bytes },
-					   p->desk.config->click_attribute, p->arena, &p->page,
-					   &problem);
-		err = &problem;
-	}
-	if (!result) {
-		p->busy = true;
-		result = bc_intake_take(&p->desk, p->arena, BC_INTAKE_PULL, p->page.orders,
-					p->page.count, (struct bc_str){ 0 }, (struct bc_str){ 0 },
-					looked_up, p, &problem);
-		err = &problem;
-	}
+	p->busy = true;
+	result = bc_intake_take(&p->desk, p->arena, BC_INTAKE_PULL, p->page.orders, p->page.count,
+				(struct bc_str){ 0 }, (struct bc_str){ 0 }, looked_up, p, &problem);
 	if (!result)
 		return;
 	p->busy = false;
-	bc_pull_fail(p, err);
+	bc_pull_fail(p, &problem);
 }
 
 /* --- the question ---------------------------------------------------------------------------- */
