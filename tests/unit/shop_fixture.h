@@ -192,6 +192,12 @@ static inline void run_until(bool (*met)(void *ctx), void *ctx)
 		fail_msg("what the test waits for did not come in %d ms", RIG_GUARD_MS);
 }
 
+static inline bool finish_seen(void *ctx)
+{
+	(void)ctx;
+	return atomic_load(&faulty.seen[BC_STORE_FINISH]) > 0;
+}
+
 static inline bool is_set(void *ctx)
 {
 	return *(bool *)ctx;

@@ -162,12 +162,6 @@ static void leases_of_a_dead_process_go_out_at_the_start(void **state)
 
 /* --- stopping --- */
 
-static bool finish_seen(void *ctx)
-{
-	(void)ctx;
-	return atomic_load(&faulty.seen[BC_STORE_FINISH]) > 0;
-}
-
 static void a_stop_waits_for_calls_under_way(void **state)
 {
 	struct rig_call *c;

@@ -3,6 +3,8 @@
  * takes writes again. */
 #include "shop_requests.h"
 
+enum { HOUR_MS = 3600 * 1000 };
+
 static void start(void)
 {
 	start_delivery();
@@ -19,10 +21,12 @@ static bool purged(void *ctx)
 static void what_is_past_its_deadline_expires_and_can_be_sent_again(void **state)
 {
 	(void)state;
-	rig.config.retry = (struct bc_retry_policy){ 1000, 1000, 100 };
+	rig.config.retry = (struct bc_retry_policy){ HOUR_MS, HOUR_MS, HOUR_MS };
 	start();
 	set_faults("status=500 times=1");
 	report("o1", "token-1");
+	run_until(finish_seen, NULL);
+	atomic_store(&wall_offset_ms, 2 * HOUR_MS);
 	await_state("o1", "expired");
 	expect(200, "POST", "/v1/orders/o1/retry", NULL);
 	await_state("o1", "delivered");
