@@ -506,6 +506,7 @@ void bc_delivery_destroy(struct bc_delivery *d)
 {
 	if (!d)
 		return;
+	BC_ASSERT(!d->jobs && !d->operations);
 	for (size_t i = 0; i < d->lane_count; i++)
 		lane_destroy(d->lanes[i]);
 	bc_timer_destroy(d->tick);

@@ -10,6 +10,8 @@ struct local_call {
 	int status;
 	struct bc_buf *body;
 	bool failed;
+	bool awaited; /* the loop runs until the answer; a stop of one at rest would end its next
+			 run */
 };
 
 static void local_answered(struct bc_api_request *request, const struct bc_api_answer *a)
@@ -17,7 +19,8 @@ static void local_answered(struct bc_api_request *request, const struct bc_api_a
 	struct local_call *c = BC_CONTAINER(request, struct local_call, request);
 	c->status = a->status;
 	c->failed = a->body.len && bc_buf_add(c->body, a->body.ptr, a->body.len);
-	bc_loop_stop(c->app->loop);
+	if (c->awaited)
+		bc_loop_stop(c->app->loop);
 }
 
 int bc_app_call(struct bc_app *app, const char *method, const char *path_and_query,
@@ -37,7 +40,8 @@ int bc_app_call(struct bc_app *app, const char *method, const char *path_and_que
 					     .arena = arena,
 					     .answer = local_answered } };
 	bc_api_handle(app->api, &c.request);
-	if (!c.status)
+	c.awaited = !c.status;
+	if (c.awaited)
 		bc_loop_run(app->loop);
 	bc_arena_destroy(arena);
 	*ret_status = c.status;

@@ -174,6 +174,18 @@ def test_where_no_daemon_runs_the_command_does_it_itself(tmp_path):
         join.stop()
 
 
+def test_the_command_alone_does_not_leave_before_what_it_handed_back_is_answered(tmp_path):
+    join = Joined(tmp_path)
+    try:
+        join.sandbox.set_faults("*/api delay=700ms")
+        order = join.place(f"t.{token()}")
+        assert join.pull("--since", "1h")["results"]["accepted"] == 1
+        story = join.daemon.cli("explain", "--json", order["increment_id"]).json
+        assert (story["state"], len(story["attempts"])) == ("delivered", 1)
+    finally:
+        join.stop()
+
+
 def test_the_daemon_pulls_by_itself_when_told_to(tmp_path):
     with Joined(tmp_path, BACKCHANNEL_COMMERCE_PULL="300ms") as join:
         order = join.place(f"t.{token()}")
