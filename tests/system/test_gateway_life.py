@@ -235,10 +235,12 @@ def test_a_stop_does_not_wait_for_ever_for_a_client_that_does_not_read(gateways)
 
 
 def test_a_kill_in_the_middle_leaves_nothing_that_hinders_the_next_start(gateways, tmp_path):
-    gateway, held = gateways(BACKCHANNEL_OAUTH_CACHE_FILE=tmp_path / "token"), HeldBack()
+    cache = tmp_path / "token"
+    gateway, held = gateways(BACKCHANNEL_OAUTH_CACHE_FILE=cache), HeldBack()
     gateway.upstream.script = held
     peers = [Peer(gateway.address).send(request("GET", "/accs/V1/x")) for _ in range(5)]
     gateway.wait_calls(5)
+    wait_for(cache.exists, what="the cache file")
     gateway.daemon.kill9()
     held.go.set()
     for peer in peers:
