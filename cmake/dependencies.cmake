@@ -16,3 +16,11 @@ if(NOT LLHTTP_SOURCE OR NOT LLHTTP_INCLUDE)
 endif()
 add_library(llhttp STATIC ${LLHTTP_SOURCE}/api.c ${LLHTTP_SOURCE}/http.c ${LLHTTP_SOURCE}/llhttp.c)
 target_include_directories(llhttp SYSTEM PUBLIC ${LLHTTP_INCLUDE})
+
+# The console's charts: dygraphs as Debian's libjs-dygraphs has it, embedded from there, never copied
+# into the tree. gzip makes the smaller form of what the program serves.
+find_path(DYGRAPHS dygraph.min.js PATHS /usr/share/javascript/dygraphs NO_DEFAULT_PATH)
+if(NOT DYGRAPHS)
+	message(FATAL_ERROR "dygraphs was not found; run tools/deps, or install the package libjs-dygraphs")
+endif()
+find_program(GZIP gzip REQUIRED)

@@ -109,10 +109,12 @@ int bc_faults_create(struct bc_str spec, uint64_t now_ms, struct bc_faults **ret
 	if (!spec.ptr)
 		spec = BC_STR("");
 	if (spec.len > BC_FAULT_SPEC_MAX)
-		return bc_err_set(err, BC_ETOOBIG, "the fault list is longer than %d bytes",
-				  BC_FAULT_SPEC_MAX);
+		return bc_err_tell(err, BC_ETOOBIG,
+				   "leave some rules out, or send them in two steps",
+				   "the fault list is longer than %d bytes", BC_FAULT_SPEC_MAX);
 	if (memchr(spec.ptr, '\0', spec.len))
-		return bc_err_set(err, BC_EINVAL, "the fault list holds a NUL byte");
+		return bc_err_tell(err, BC_EINVAL, "send it as text",
+				   "the fault list holds a NUL byte");
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return bc_err_nomem(err);

@@ -305,8 +305,8 @@ static int word_apply(struct parse *p, const struct word *w, const char *value)
 	int rc;
 
 	if (p->given & bit)
-		return bc_err_set(p->err, BC_EINVAL, "\"%s\" is given twice in a rule",
-				  w->shown.name);
+		return bc_err_tell(p->err, BC_EINVAL, "leave one of them out",
+				   "\"%s\" is given twice in a rule", w->shown.name);
 	if (w->shown.role == BC_FAULT_WHAT && p->what) {
 		rc = bc_err_set(p->err, BC_EINVAL, "\"%s\" and \"%s\" stand in one rule", p->what,
 				w->shown.name);
@@ -447,8 +447,8 @@ static int rule_parse(struct scan *s, struct parse *p)
 		int got = scan_word(s, &word);
 
 		if (got < 0)
-			return bc_err_set(p->err, BC_EINVAL, "a quote is not closed: \"%.60s\"",
-					  word);
+			return bc_err_tell(p->err, BC_EINVAL, "add the missing quote at its end",
+					   "a quote is not closed: \"%.60s\"", word);
 		if (got > 0) {
 			any = true;
 			rc = word_read(p, word);
@@ -465,8 +465,9 @@ static int rule_finish(struct bc_faults *f, const struct scan *s, size_t start,
 	int rc;
 
 	if (f->count == BC_FAULT_RULES_MAX)
-		return bc_err_set(p->err, BC_ETOOBIG, "more than %d fault rules",
-				  BC_FAULT_RULES_MAX);
+		return bc_err_tell(p->err, BC_ETOOBIG,
+				   "leave some out: one rule may hit many requests",
+				   "more than %d fault rules", BC_FAULT_RULES_MAX);
 	r->text = bc_str_trim((struct bc_str){ f->text + start, end - start });
 	r->random = r->seed;
 	rc = rule_check(p);

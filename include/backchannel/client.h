@@ -160,6 +160,9 @@ struct bc_client_conversion {
 	uint64_t click_age_ms; /* 0: not known; see BC_YOUNG_CLICK_MS */
 	unsigned attempt;      /* how often it was tried, this one included; 0: 1 */
 	uint32_t timeout_ms;   /* 0: 30 s */
+	/* For partners that are told of the order; NULL or 0 where there is none. */
+	const char *order, *amount, *currency;
+	uint64_t order_ms; /* when it was placed, since 1970 UTC */
 };
 
 struct bc_client_outcome {
@@ -172,8 +175,8 @@ struct bc_client_outcome {
 
 /*
  * Sends it once; nothing is repeated.
- * result  0: there is a verdict (a lost answer is `unknown`); BC_EINVAL: as
- *         bc_partner_request_build, or http and not to this machine; BC_ETOOBIG, BC_ENOMEM;
+ * result  0: there is a verdict (a lost answer is `unknown`); BC_EINVAL, BC_ENOENT: as
+ *         bc_partner_request_make, or http and not to this machine; BC_ETOOBIG, BC_ENOMEM;
  *         BC_ESTATE as bc_client_call
  * Any thread.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A partner is data: where its token stands in a URL, how the hand-back is asked for, what its
- * answers mean. Sovendus is the built-in one. Nothing here does I/O: bytes and times in, decisions
- * out. Every function is thread-safe.
+ * answers mean. Sovendus is the built-in one, others are read from text. Nothing here does I/O:
+ * bytes and times in, decisions out. Every function is thread-safe.
  *
  * Source of the Sovendus rules: its server-to-server guide and older postback documentation; where
  * the documents are silent the rule says so.
@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include <backchannel/error.h>
+#include <backchannel/token.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -46,40 +47,69 @@ struct bc_answer_rule {
 	enum bc_outcome outcome;
 	const char *meaning; /* in words, for explain: "the API key is wrong or missing" */
 	const char *hint;    /* what to do: "check SOVENDUS_API_KEY ..." */
+	const char *source;  /* the public document that says so, or "unverified"; may be NULL */
 };
 
 /*
- * The templates path and body know {product}, {token} and, in the body only, {key}: a key in a URL
- * ends up in somebody's access log. A brace that opens no {name} stands for itself, so a JSON body
- * needs no escapes; a {name} that means nothing is an error. Values are percent-encoded in the path
- * and in a form body, JSON-escaped in any other body.
+ * Templates hold {name}: {product} or, where `id` names parts, each of them; {token} {key} {order}
+ * {amount} {currency} {time} (RFC 3339, when the order was placed). A brace that opens no {name}
+ * stands for itself, so a JSON body needs no escapes; a {name} that means nothing is an error.
+ * Values are percent-encoded in path, query and a form body, JSON-escaped in any other body, and
+ * kept from breaking a line in a header. In a query and a form body, a pair whose value is {name?}
+ * is left out when there is no such value. A key belongs into a body or a header: in a URL it ends
+ * up in somebody's access log, so there it has to be asked for (key_in_url).
+ *
+ * Made by hand, or read from a file by bc_partner_parse. Whatever comes behind rule_count may be
+ * left zero.
  */
 struct bc_partner {
 	const char *name;	   /* [a-z0-9_-]+ */
 	const char *title;	   /* for people: "Sovendus" */
-	const char *base_url;	   /* default; no trailing slash */
+	const char *base_url;	   /* default; no trailing slash; NULL: each product has its own */
 	const char *const *params; /* token parameters in landing URLs, ended by NULL */
 	const char *method;	   /* "POST" */
 	const char *path;	   /* "/{product}/{token}/api" */
-	const char *content_type;  /* "application/json" */
-	const char *body;	   /* "{\"apiKey\":\"{key}\"}" */
+	const char *content_type;  /* "application/json"; NULL: no body */
+	const char *body;	   /* "{\"apiKey\":\"{key}\"}"; NULL: none */
 	/* Text members of a 2xx's JSON body, ended by NULL; the first repeats the token that was
 	 * handed back. NULL: any body will do. */
 	const char *const *echo;
-	const char *const *test_tokens; /* documented ones, ended by NULL; the first is the probe */
+	/* Documented ones, ended by NULL; the first is the probe. NULL, or none in it: the partner
+	 * has no test token. */
+	const char *const *test_tokens;
 	const struct bc_answer_rule *rules; /* the last ones catch every status 100 to 999 */
 	size_t rule_count;
+
+	const char *query;	    /* "a={product}&b={amount?}"; NULL: none */
+	const char *const *headers; /* "Name: value" templates, ended by NULL; NULL: none */
+	const char *basic;	    /* "{account}:{key}": HTTP Basic authentication; NULL: none */
+	const char *id;		/* "account:campaign": parts of a product's id; NULL: {product} */
+	const char *token_also; /* of ".~:", what tokens may hold besides [A-Za-z0-9_-]; or NULL */
+	const char *test_shape; /* of test tokens: n is a letter or digit, others stand for
+				   themselves; NULL: only test_tokens are any */
+	bool key_in_url;	/* {key} may stand in path and query */
 };
 
 BC_API extern const struct bc_partner bc_partner_sovendus;
 
-/* What to send. All owned; bc_partner_request_finish wipes the body, which holds the key. */
+/* What to send. All owned; bc_partner_request_finish wipes what may hold the key. */
 struct bc_partner_request {
 	const char *method;	  /* borrowed from the partner */
-	const char *content_type; /* borrowed from the partner */
+	const char *content_type; /* borrowed from the partner; NULL: none */
 	char *url;
 	char *body;
 	size_t body_bytes;
+	char **headers; /* all "Name: value" lines, Content-Type too, ended by NULL; NULL: none */
+};
+
+/* What a hand-back is made of. */
+struct bc_partner_conversion {
+	const char *base_url;	/* NULL: the partner's own */
+	const char *product_id; /* with parts: "IRxyz:1000:4000" */
+	const char *key;	/* NULL where the partner asks for none */
+	const char *token;
+	const char *order, *amount, *currency; /* NULL or "": the order came without */
+	uint64_t time_ms; /* when the order was placed, since 1970 UTC; 0: not known */
 };
 
 /*
@@ -98,6 +128,20 @@ BC_API BC_MUST_CHECK int bc_partner_request_build(const struct bc_partner *partn
 						  const char *key, const char *token,
 						  struct bc_partner_request *ret_request,
 						  struct bc_err *err);
+/*
+ * The same for a partner that is told of the order as well.
+ * result     as above, and BC_ENOENT: the definition asks for something of the order that this one
+ *            has not, or an amount that is no decimal number: the conversion is at fault, not the
+ *            definition
+ */
+BC_API BC_MUST_CHECK int bc_partner_request_make(const struct bc_partner *partner,
+						 const struct bc_partner_conversion *conversion,
+						 struct bc_partner_request *ret_request,
+						 struct bc_err *err);
+/* Does a request of that partner have {name} in it, {name?} included? */
+BC_API bool bc_partner_uses(const struct bc_partner *partner, const char *name);
+/* Does it take {name}, so that there is none without? */
+BC_API bool bc_partner_needs(const struct bc_partner *partner, const char *name);
 /* Wipes, frees and empties; a request that is all zero, or finished already, is fine. */
 BC_API void bc_partner_request_finish(struct bc_partner_request *request);
 
@@ -126,6 +170,35 @@ struct bc_partner_verdict {
  */
 BC_API struct bc_partner_verdict bc_partner_read_answer(const struct bc_partner *partner,
 							const struct bc_partner_answer *answer);
+
+/* --- tokens of a partner ---------------------------------------------------------------------- */
+
+struct bc_token_pattern;
+
+/* What a token is to that partner: as bc_token_classify_strict, with its alphabet and its test
+ * tokens. pattern may be NULL. */
+BC_API enum bc_token_kind bc_partner_token_kind(const struct bc_partner *partner, const char *token,
+						size_t len, const struct bc_token_pattern *pattern);
+/* As bc_url_token, with the partner's parameters (or params, if it is not NULL) and alphabet. */
+BC_API BC_MUST_CHECK int bc_partner_find_token(const struct bc_partner *partner, const char *url,
+					       size_t len, const char *const *params,
+					       const struct bc_token_pattern *pattern,
+					       char *ret_token);
+
+/* --- definitions as text ---------------------------------------------------------------------- */
+
+/*
+ * Reads a definition, as docs/partners.md describes its format, and checks it whole.
+ * file        how the text is called in err: "awin.conf"
+ * ret_partner belongs to the caller: bc_partner_destroy; untouched on failure
+ * result      0; BC_EINVAL: it is none, err names the first fault with its line; BC_ETOOBIG: more
+ *             than 64 KiB; BC_ENOMEM
+ */
+BC_API BC_MUST_CHECK int bc_partner_parse(const char *file, const char *text, size_t len,
+					  const struct bc_partner **ret_partner,
+					  struct bc_err *err);
+/* Only what bc_partner_parse made; NULL is fine. */
+BC_API void bc_partner_destroy(const struct bc_partner *partner);
 
 struct bc_retry_policy {
 	uint64_t base_ms;     /* wait before the second attempt, doubled on each further failure */

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hex and percent encoding. Encoding is strict (everything but RFC 3986's unreserved characters is
- * escaped), decoding is what a browser's URL parser does: a broken escape stands for itself.
- * Neither knows what the bytes mean; a decoded value may hold NULs.
+ * Hex, base64 and percent encoding. Percent encoding is strict (everything but RFC 3986's
+ * unreserved characters is escaped), decoding is what a browser's URL parser does: a broken escape
+ * stands for itself. Neither knows what the bytes mean; a decoded value may hold NULs.
  */
 #include "base/str.h"
+
+#include <limits.h>
+
+#include <openssl/evp.h>
 
 static const char lower_digits[] = "0123456789abcdef";
 static const char upper_digits[] = "0123456789ABCDEF";
@@ -47,6 +51,21 @@ int bc_unhex(struct bc_str text, uint8_t *ret_bytes, size_t len)
 			return BC_EINVAL;
 	for (size_t i = 0; i < len; i++)
 		ret_bytes[i] = (uint8_t)pair_value(text.ptr + 2 * i);
+	return 0;
+}
+
+int bc_base64_encode(struct bc_buf *out, struct bc_str bytes)
+{
+	if (out->len > out->max || bytes.len > INT_MAX / 2)
+		return BC_ETOOBIG;
+	size_t encoded = (bytes.len + 2) / 3 * 4;
+	if (encoded + 1 > out->max - out->len)
+		return BC_ETOOBIG;
+	char *to = bc_buf_room(out, encoded + 1);
+	if (!to)
+		return BC_ENOMEM;
+	EVP_EncodeBlock((unsigned char *)to, (const unsigned char *)bytes.ptr, (int)bytes.len);
+	out->len += encoded;
 	return 0;
 }
 

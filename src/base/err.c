@@ -8,6 +8,7 @@
  */
 #include "base/err.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -92,6 +93,55 @@ int bc_err_set(struct bc_err *err, int code, const char *fmt, ...)
 	fill(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
 	return code;
+}
+
+int bc_err_tell(struct bc_err *err, int code, const char *hint, const char *fmt, ...)
+{
+	va_list ap;
+
+	BC_ASSERT(code < 0);
+	if (!err || err->code)
+		return code;
+	err->code = code;
+	va_start(ap, fmt);
+	fill(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	bc_err_hint(err, "%s", hint);
+	return code;
+}
+
+static const struct {
+	int errnum;
+	const char *hint;
+} errno_hints[] = {
+	{ ENOSPC, "the disk is full: make room on it" },
+	{ EDQUOT, "the user's share of the disk is used up: make room, or raise the quota" },
+	{ EACCES, "give the user that this runs as the right to it, or choose another place" },
+	{ EPERM, "the system does not allow it to this user; see the unit's hardening as well" },
+	{ EROFS, "the file system is read-only: choose another place, or see the kernel's log" },
+	{ ENOENT, "the directory above it has to be there: make it, or correct the path" },
+	{ ENOTDIR, "a part of the path is no directory: correct the path" },
+	{ EISDIR, "it is a directory: name a file in it" },
+	{ EEXIST, "something stands there already: move it away, or choose another place" },
+	{ ELOOP, "it is a symbolic link, which is not followed here: name the file itself" },
+	{ ENAMETOOLONG, "choose a shorter path" },
+	{ EIO, "the disk does not read or write: see the kernel's log (dmesg)" },
+	{ EMFILE, "raise the limit of open files (LimitNOFILE= in the unit, ulimit -n)" },
+	{ ENFILE, "the machine is out of open files: see fs.file-max" },
+	{ ENOMEM, "free memory on this machine or raise the service's memory limit" },
+	{ EAGAIN, "try again; when it stays so, raise the user's limit of processes" },
+	{ EADDRINUSE, "another process listens there (ss -ltnp names it): stop it, or choose "
+		      "another address" },
+	{ EADDRNOTAVAIL, "this machine has no such address (ip address lists them)" },
+	{ EAFNOSUPPORT, "this machine has no IPv6 or no IPv4: choose an address of the other" },
+};
+
+const char *bc_errno_hint(int errnum)
+{
+	for (size_t i = 0; i < BC_COUNT(errno_hints); i++)
+		if (errno_hints[i].errnum == errnum)
+			return errno_hints[i].hint;
+	return "the words of the system say what is wrong; its log may say more";
 }
 
 void bc_err_hint(struct bc_err *err, const char *fmt, ...)

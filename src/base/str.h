@@ -6,6 +6,7 @@
 #ifndef BC_BASE_STR_H
 #define BC_BASE_STR_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
@@ -50,11 +51,17 @@ char *bc_format_span(uint64_t ms, char *text, size_t text_bytes);
  * text: at least 24 bytes. Returns text. */
 char *bc_format_bytes(uint64_t bytes, char *text, size_t text_bytes);
 
+/* Text for people, cut where it does not fit (text_bytes is at least 1). Returns text. */
+char *bc_format(char *text, size_t text_bytes, const char *fmt, ...) BC_PRINTF(3, 4);
+char *bc_formatv(char *text, size_t text_bytes, const char *fmt, va_list ap) BC_PRINTF(3, 0);
+
 void bc_hex(const uint8_t *bytes, size_t len, char *ret_text); /* 2*len + 1 chars, lower case */
 /* Exactly 2*len hex digits (either case), else BC_EINVAL. */
 BC_MUST_CHECK int bc_unhex(struct bc_str text, uint8_t *ret_bytes, size_t len);
 /* RFC 3986 percent-encoding of everything but unreserved characters. */
 BC_MUST_CHECK int bc_percent_encode(struct bc_buf *out, struct bc_str s);
+/* The standard alphabet, padded. */
+BC_MUST_CHECK int bc_base64_encode(struct bc_buf *out, struct bc_str bytes);
 /* Decodes %XX; with plus_is_space also '+'. A broken escape is kept as it stands (WHATWG). */
 BC_MUST_CHECK int bc_percent_decode(struct bc_buf *out, struct bc_str s, bool plus_is_space);
 

@@ -145,3 +145,19 @@ char *bc_format_span(uint64_t ms, char *text, size_t text_bytes)
 		snprintf(text, text_bytes, "%" PRIu64 " h %" PRIu64 " min", h, min % 60);
 	return text;
 }
+
+char *bc_formatv(char *text, size_t text_bytes, const char *fmt, va_list ap)
+{
+	if (vsnprintf(text, text_bytes, fmt, ap) < 0)
+		text[0] = '\0';
+	return text;
+}
+
+char *bc_format(char *text, size_t text_bytes, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	bc_formatv(text, text_bytes, fmt, ap);
+	va_end(ap);
+	return text;
+}

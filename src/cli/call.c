@@ -39,14 +39,17 @@ static int read_all(FILE *from, struct bc_buf *to, struct bc_err *err)
 	for (;;) {
 		char *room = bc_buf_room(to, PIECE);
 		if (!room)
-			return bc_err_set(err, BC_ETOOBIG, "the body is longer than %d MiB",
-					  CALL_BODY_MAX_BYTES / 1024 / 1024);
+			return bc_err_tell(err, BC_ETOOBIG,
+					   "send less at once, or call Commerce directly",
+					   "the body is longer than %d MiB",
+					   CALL_BODY_MAX_BYTES / 1024 / 1024);
 		size_t got = fread(room, 1, PIECE, from);
 		to->len += got;
 		if (got == 0)
-			return ferror(from) ? bc_err_set(err, BC_EIO, "the body cannot be read: %s",
-							 strerror(errno))
-					    : bc_buf_adds(to, "");
+			return ferror(from)
+				       ? bc_err_tell(err, BC_EIO, bc_errno_hint(errno),
+						     "the body cannot be read: %s", strerror(errno))
+				       : bc_buf_adds(to, "");
 	}
 }
 
@@ -136,7 +139,8 @@ static enum bc_exit read_line(const struct bc_invocation *in, struct order *o)
 	if (options->lines && !options->paginate)
 		return bc_cli_usage(in, "--lines goes with --paginate");
 	if (options->data && read_body(options->data, &o->body, &err)) {
-		bc_err_set(&err, BC_ENOMEM, "no memory for the body");
+		bc_err_tell(&err, BC_ENOMEM, "send a smaller body, or free memory on this machine",
+			    "no memory for the body");
 		return bc_cli_fail(&err);
 	}
 	o->request.method = o->method;
@@ -269,6 +273,7 @@ const struct bc_command bc_command_call = {
 	.name = "call",
 	.summary = "call Commerce's REST API, with an access token that is kept fresh",
 	.operands = "METHOD PATH",
+	.words = "GET POST PUT DELETE",
 	.details =
 		"PATH is /V1/... with its query; /rest and a store view may stand before it. Goes "
 		"through the gateway of a running daemon; where none runs, directly, and "

@@ -13,11 +13,6 @@
 
 enum { TIMEOUT_MS = 20 * 1000, CONNECT_MS = 10 * 1000, BODY_MAX_BYTES = 256 * 1024 };
 
-/* What of a URL says where it leads. */
-struct place {
-	char scheme[8], host[256], port[16];
-};
-
 static bool read_part(CURLU *url, CURLUPart part, unsigned flags, char *text, size_t bytes)
 {
 	char *found = NULL;
@@ -28,7 +23,7 @@ static bool read_part(CURLU *url, CURLUPart part, unsigned flags, char *text, si
 	return ok;
 }
 
-static bool read_place(const char *text, struct place *p)
+bool check_read_place(const char *text, struct check_place *p)
 {
 	CURLU *url = curl_url();
 	bool ok = url && text && !curl_url_set(url, CURLUPART_URL, text, 0) &&
@@ -42,7 +37,7 @@ static bool read_place(const char *text, struct place *p)
 /* --- a name ---------------------------------------------------------------------------------- */
 
 /* An IPv6 address stands in brackets in a URL, and nowhere else. */
-static const char *bare_host(const struct place *p, char *text, size_t bytes)
+static const char *bare_host(const struct check_place *p, char *text, size_t bytes)
 {
 	size_t n = strlen(p->host);
 	if (p->host[0] != '[' || n < 2)
@@ -51,21 +46,52 @@ static const char *bare_host(const struct place *p, char *text, size_t bytes)
 	return text;
 }
 
-void check_name(struct check_hop *h, const char *url, const char *proxy, const char *setting,
-		const char *proxy_setting)
+/* The system's resolver takes its time, and this walk has an end. What it writes to outlives a
+ * look-up that was given up. */
+static int look_up(const struct check_walk *w, const char *host, const char *port,
+		   struct addrinfo **ret_list)
+{
+	static char name[256], service[16];
+	static const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	static struct gaicb request;
+	static bool lost;
+	struct gaicb *list[] = { &request };
+	uint32_t left_ms = check_time_left_ms(w, TIMEOUT_MS);
+	const struct timespec limit = { left_ms / 1000, (long)(left_ms % 1000) * 1000000 };
+	if (lost)
+		return EAI_AGAIN;
+	snprintf(name, sizeof(name), "%s", host);
+	snprintf(service, sizeof(service), "%s", port);
+	request = (struct gaicb){ .ar_name = name, .ar_service = service, .ar_request = &hints };
+	int failed = getaddrinfo_a(GAI_NOWAIT, list, 1, NULL);
+	if (failed)
+		return failed;
+	while (gai_error(&request) == EAI_INPROGRESS && !lost)
+		lost = gai_suspend((const struct gaicb *const *)list, 1, &limit) == EAI_AGAIN;
+	if (lost && gai_cancel(&request) == EAI_CANCELED)
+		lost = false;
+	failed = gai_error(&request);
+	*ret_list = request.ar_result;
+	return failed == EAI_INPROGRESS || failed == EAI_CANCELED ? EAI_AGAIN : failed;
+}
+
+void check_name(const struct check_walk *w, struct check_hop *h, const char *url, const char *proxy,
+		const char *setting, const char *proxy_setting)
 {
 	char bare[256], address[128] = "";
-	struct place p;
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list;
-	if (!read_place(url, &p)) {
+	struct check_place p;
+	struct addrinfo *list = NULL;
+	if (!check_read_place(url, &p)) {
 		check_say(h, CHECK_WRONG, "%s has no host", setting);
+		check_advise(h, "write it as https://HOST/PATH");
 		return;
 	}
 	if (proxy) {
 		check_say(h, CHECK_SKIPPED, "the proxy looks \"%s\" up", p.host);
 		return;
 	}
-	int failed = getaddrinfo(bare_host(&p, bare, sizeof(bare)), p.port, &hints, &list);
+	check_try(h, "the addresses of \"%s\"", p.host);
+	int failed = look_up(w, bare_host(&p, bare, sizeof(bare)), p.port, &list);
 	if (failed) {
 		check_say(h, CHECK_WRONG, "\"%s\" is not found: %s", p.host, gai_strerror(failed));
 		h->exit = BC_EXIT_UNREACHABLE;
@@ -98,8 +124,9 @@ static void answered(void *ctx, const struct bc_http_answer *got)
 	bc_loop_stop(a->loop);
 }
 
-int check_ask(const char *method, const char *url, const char *const *headers, const char *proxy,
-	      const char *ca_file, struct check_answer *ret, struct bc_err *err)
+int check_ask(const struct check_walk *w, const char *method, const char *url,
+	      const char *const *headers, const char *proxy, const char *ca_file,
+	      struct check_answer *ret, struct bc_err *err)
 {
 	struct bc_http_client *client = NULL;
 	struct bc_http_client_options options = { .user_agent = "backchannel/" BC_VERSION,
@@ -109,7 +136,7 @@ int check_ask(const char *method, const char *url, const char *const *headers, c
 					     .url = url,
 					     .headers = headers,
 					     .connect_timeout_ms = CONNECT_MS,
-					     .timeout_ms = TIMEOUT_MS,
+					     .timeout_ms = check_time_left_ms(w, TIMEOUT_MS),
 					     .answer_max_bytes = BODY_MAX_BYTES };
 	struct asking asking = { .answer = ret };
 	*ret = (struct check_answer){ 0 };
@@ -130,48 +157,4 @@ int check_ask(const char *method, const char *url, const char *const *headers, c
 void check_answer_finish(struct check_answer *a)
 {
 	bc_buf_finish(&a->body);
-}
-
-/* --- TLS ------------------------------------------------------------------------------------- */
-
-static void judge_tls(struct check_hop *h, const struct place *p, const struct check_answer *a,
-		      const char *setting, const char *proxy_setting)
-{
-	bool plain = strcmp(p->scheme, "https") != 0;
-	h->exit = BC_EXIT_UNREACHABLE;
-	if (a->error == BC_EAUTH) {
-		check_say(h, CHECK_WRONG, "the certificate of \"%s\" is not accepted: %s", p->host,
-			  a->error_text);
-		check_advise(h, "check ca-certificates and the clock; does a proxy open TLS here?");
-	} else if (a->status == 0) {
-		check_say(h, CHECK_WRONG, "%s:%s: %s", p->host, p->port, a->error_text);
-		check_advise(h, "look at what stands between here and there: the firewall, %s, %s",
-			     proxy_setting, setting);
-	} else if (plain) {
-		check_say(h, CHECK_OK, "%s:%s answers, without TLS: it is on this machine", p->host,
-			  p->port);
-	} else {
-		check_say(h, CHECK_OK, "the certificate of %s is accepted", p->host);
-	}
-}
-
-void check_tls(struct check_hop *h, const char *url, const char *proxy, const char *ca_file,
-	       const char *setting, const char *proxy_setting)
-{
-	char root[320];
-	struct place p;
-	struct check_answer a;
-	struct bc_err err = { 0 };
-	if (!read_place(url, &p)) {
-		check_say(h, CHECK_WRONG, "%s has no host", setting);
-		return;
-	}
-	snprintf(root, sizeof(root), "%s://%s:%s/", p.scheme, p.host, p.port);
-	if (check_ask("HEAD", root, NULL, proxy, ca_file, &a, &err)) {
-		check_say(h, CHECK_WRONG, "%s", err.text);
-		check_advise(h, "%s", err.hint);
-	} else {
-		judge_tls(h, &p, &a, setting, proxy_setting);
-	}
-	check_answer_finish(&a);
 }

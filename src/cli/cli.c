@@ -13,11 +13,31 @@
 extern char **environ;
 
 const struct bc_command *const bc_commands[] = {
-	&bc_command_serve,   &bc_command_demo,	  &bc_command_sandbox,	&bc_command_check,
-	&bc_command_capture, &bc_command_order,	  &bc_command_orders,	&bc_command_explain,
-	&bc_command_retry,   &bc_command_cancel,  &bc_command_lanes,	&bc_command_token,
-	&bc_command_call,    &bc_command_pull,	  &bc_command_validate, &bc_command_recipe,
-	&bc_command_config,  &bc_command_version, &bc_command_help,	NULL,
+	&bc_command_serve,
+	&bc_command_demo,
+	&bc_command_sandbox,
+	&bc_command_check,
+	&bc_command_ready,
+	&bc_command_capture,
+	&bc_command_order,
+	&bc_command_orders,
+	&bc_command_explain,
+	&bc_command_retry,
+	&bc_command_cancel,
+	&bc_command_lanes,
+	&bc_command_token,
+	&bc_command_call,
+	&bc_command_pull,
+	&bc_command_backup,
+	&bc_command_restore,
+	&bc_command_validate,
+	&bc_command_recipe,
+	&bc_command_partners,
+	&bc_command_config,
+	&bc_command_completion,
+	&bc_command_version,
+	&bc_command_help,
+	NULL,
 };
 
 const struct bc_command *bc_command_find(const char *name)
@@ -62,8 +82,16 @@ enum bc_exit bc_cli_usage(const struct bc_invocation *in, const char *fmt, ...)
 
 enum bc_exit bc_cli_settings(const struct bc_invocation *in, struct bc_settings **ret_settings)
 {
+	return bc_cli_settings_with(in, NULL, ret_settings);
+}
+
+enum bc_exit bc_cli_settings_with(const struct bc_invocation *in,
+				  const struct bc_activation *sockets,
+				  struct bc_settings **ret_settings)
+{
 	struct bc_settings_source source = { .config_path = in->config_path,
-					     .environment = environ };
+					     .environment = environ,
+					     .sockets = sockets };
 	struct bc_settings_report report;
 	struct bc_err err = { 0 };
 	struct bc_buf text;

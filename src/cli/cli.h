@@ -46,10 +46,11 @@ struct bc_invocation {
 
 struct bc_command {
 	const char *name;
-	const char *summary;		/* one line */
-	const char *operands;		/* "ID", "TOKEN...", "" */
-	const char *details;		/* paragraphs for --help and the manual; may be NULL */
-	const char *example;		/* a command line and what it does */
+	const char *summary;  /* one line */
+	const char *operands; /* "ID", "TOKEN...", "" */
+	const char *words;    /* what a NAME as first operand can be, parted by spaces; or NULL */
+	const char *details;  /* paragraphs for --help and the manual; may be NULL */
+	const char *example;  /* a command line and what it does */
 	const struct bc_option *rows;	/* ended by a row without a name; may be NULL */
 	size_t options_bytes;		/* of the command's struct */
 	bool prints_json;		/* takes --json */
@@ -75,6 +76,10 @@ enum bc_exit bc_cli_usage(const struct bc_invocation *in, const char *fmt, ...) 
 /* Loads settings as DESIGN 7 says; prints warnings and errors itself. DONE with *ret set, or
  * FAILED. */
 enum bc_exit bc_cli_settings(const struct bc_invocation *in, struct bc_settings **ret_settings);
+/* The same, where sockets were passed. */
+enum bc_exit bc_cli_settings_with(const struct bc_invocation *in,
+				  const struct bc_activation *sockets,
+				  struct bc_settings **ret_settings);
 /* May escape sequences be used on stdout / stderr? (A terminal, and NO_COLOR is not set.) */
 bool bc_cli_colour(int fd);
 

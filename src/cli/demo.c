@@ -78,7 +78,8 @@ static int write_settings(struct demo *d, struct bc_err *err)
 	bool written = f && fputs("; every setting of the demo is in its environment\n", f) >= 0;
 	if (f && fclose(f) == 0 && written)
 		return 0;
-	return bc_err_set(err, BC_EIO, "cannot write \"%s\": %s", path, strerror(errno));
+	return bc_err_tell(err, BC_EIO, bc_errno_hint(errno), "cannot write \"%s\": %s", path,
+			   strerror(errno));
 }
 
 static int make_folder(struct demo *d, struct bc_err *err)

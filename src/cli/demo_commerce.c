@@ -41,7 +41,8 @@ static bool write_file(struct demo *d, const char *path, const char *text)
 	bool written = f && fchmod(fileno(f), 0600) == 0 && fputs(text, f) >= 0;
 	if (f && fclose(f) == 0 && written)
 		return true;
-	bc_err_set(&err, BC_EIO, "cannot write \"%s\": %s", path, strerror(errno));
+	bc_err_tell(&err, BC_EIO, bc_errno_hint(errno), "cannot write \"%s\": %s", path,
+		    strerror(errno));
 	return demo_fail(d, "the daemon gets its .env", &err);
 }
 
@@ -80,8 +81,8 @@ bool demo_start_commerce(struct demo *d)
 	struct bc_err err = { 0 };
 	d->commerce.folder = demo_text(d, "%s/commerce", d->dir);
 	if (mkdir(d->commerce.folder, 0700)) {
-		bc_err_set(&err, BC_EIO, "cannot make \"%s\": %s", d->commerce.folder,
-			   strerror(errno));
+		bc_err_tell(&err, BC_EIO, bc_errno_hint(errno), "cannot make \"%s\": %s",
+			    d->commerce.folder, strerror(errno));
 		return demo_fail(d, "the daemon gets a folder of its own", &err);
 	}
 	return demo_tell_sandbox(d, "POST", "/_sandbox/ims",

@@ -107,7 +107,8 @@ static bool open_sample(struct compare *c)
 	};
 	if (c->sample.console)
 		return true;
-	bc_err_set(&err, BC_EIO, "cannot write \"%s\": %s", path, strerror(errno));
+	bc_err_tell(&err, BC_EIO, bc_errno_hint(errno), "cannot write \"%s\": %s", path,
+		    strerror(errno));
 	return demo_fail(d, "the sample has a log", &err);
 }
 

@@ -244,11 +244,15 @@ static bool run(struct demo *d, const char *const *words, int *ret_status, struc
 		return false;
 	if (!demo_wait_end(d, command.pid, ret_status)) {
 		demo_kill(&command);
-		bc_err_set(err, BC_ETIMEDOUT, "it did not end");
+		bc_err_tell(err, BC_ETIMEDOUT, "the machine is very busy: try again when it is not",
+			    "it did not end");
 		return false;
 	}
 	if (!read_output(d, path))
-		bc_err_set(err, BC_EIO, "its output could not be read");
+		bc_err_tell(
+			err, BC_EIO,
+			"the folder is below TMPDIR or /tmp: make room, or name another in TMPDIR",
+			"its output could not be read");
 	return d->output != NULL;
 }
 

@@ -99,7 +99,8 @@ static bool write_file(struct demo *d, const char *path, const char *text)
 	bool written = f && fputs(text, f) >= 0;
 	if (f && fclose(f) == 0 && written)
 		return true;
-	bc_err_set(&err, BC_EIO, "cannot write \"%s\": %s", path, strerror(errno));
+	bc_err_tell(&err, BC_EIO, bc_errno_hint(errno), "cannot write \"%s\": %s", path,
+		    strerror(errno));
 	return demo_fail(d, "the web server gets its configuration", &err);
 }
 
@@ -124,7 +125,8 @@ static bool make_folder(struct demo *d)
 	d->nginx.log = demo_text(d, "%s/nginx.log", d->dir);
 	if (find_address(d->nginx.address) && mkdir(d->nginx.folder, 0700) == 0)
 		return true;
-	bc_err_set(&err, BC_EIO, "no folder or no port: %s", strerror(errno));
+	bc_err_tell(&err, BC_EIO, bc_errno_hint(errno), "no folder or no port: %s",
+		    strerror(errno));
 	return demo_fail(d, "the web server gets a folder and a port of its own", &err);
 }
 

@@ -55,6 +55,20 @@ static void print_next(const json_t *story)
 		printf("Next request:    not before %s\n", due);
 }
 
+/* Without the names of the id's parts a partner's support knows its address all the same. */
+static void print_endpoint(const struct bc_settings *settings, const char *label)
+{
+	for (size_t i = 0; i < settings->product_count; i++) {
+		const struct bc_settings_product *p = &settings->products[i];
+		if (strcmp(p->label, label) == 0 && p->definition != &bc_partner_sovendus) {
+			printf("Endpoint:        %s %s%s\n", p->definition->method,
+			       p->url ? p->url : "", p->definition->path);
+			return;
+		}
+	}
+	printf("Endpoint:        POST %s/{productId}/{token}/api\n", settings->sovendus_base_url);
+}
+
 void bc_explain_support(const struct bc_settings *settings, const json_t *story)
 {
 	size_t i;
@@ -67,7 +81,7 @@ void bc_explain_support(const struct bc_settings *settings, const json_t *story)
 	print_lane(story);
 	printf("Token:           #%s (%s token; the value itself is never printed)\n",
 	       bc_json_text(click, "token_hash"), bc_json_text(story, "kind"));
-	printf("Endpoint:        POST %s/{productId}/{token}/api\n", settings->sovendus_base_url);
+	print_endpoint(settings, bc_json_text(story, "product"));
 	printf("Implementation:  backchannel %s (C, libcurl)\n", BC_VERSION);
 	puts("Requests and answers:");
 	json_array_foreach(json_object_get(story, "attempts"), i, attempt) print_attempt(attempt);

@@ -2,10 +2,13 @@
 /* `backchannel help`: the list of commands, one command's help, and the manual page backchannel(1)
  * in mdoc. */
 #include <stdio.h>
-#include <string.h>
 
+#include "base/err.h"
 #include "cli/commands.h"
+#include "cli/manual.h"
 #include "cli/options.h"
+
+enum { MANUAL_MAX = 1024 * 1024 };
 
 struct options {
 	bool man;
@@ -22,63 +25,26 @@ static void list(void)
 	     "exit codes: 0 done, 1 failed, 2 usage, 3 refused by the other side, 4 not reachable");
 }
 
-static void man_option(const struct bc_option *row)
+static enum bc_exit manual(void)
 {
-	printf(".It Fl -%s", row->name);
-	if (row->value)
-		printf(" Ar %s", row->value);
-	printf("\n%s.\n", row->help);
-}
-
-/* An empty line parts two of them. */
-static void man_paragraphs(const char *text)
-{
-	const char *end;
-	while ((end = strstr(text, "\n\n"))) {
-		printf(".Pp\n%.*s\n", (int)(end - text), text);
-		text = end + 2;
-	}
-	printf(".Pp\n%s\n", text);
-}
-
-static void man_command(const struct bc_command *c)
-{
-	printf(".It Cm %s %s\n%s.\n", c->name, c->operands, c->summary);
-	if (c->details)
-		man_paragraphs(c->details);
-	if (c->rows) {
-		puts(".Bl -tag -width Ds");
-		for (const struct bc_option *row = c->rows; row->name; row++)
-			man_option(row);
-		puts(".El");
-	}
-	printf(".Pp\nExample:\n.Dl %s\n", c->example);
-}
-
-static void manual(void)
-{
-	puts(".Dd November 22, 2026\n.Dt BACKCHANNEL 1\n.Os\n.Sh NAME\n.Nm backchannel\n"
-	     ".Nd hand click tokens back to the partner, server to server\n.Sh SYNOPSIS\n"
-	     ".Nm\n.Ar command\n.Op Ar options\n.Sh DESCRIPTION\n"
-	     "Keeps the click token that came with a landing URL and hands it back when the order\n"
-	     "completes: never lost, never twice, never from a browser.\n.Sh COMMANDS\n"
-	     ".Bl -tag -width Ds");
-	for (size_t i = 0; bc_commands[i]; i++)
-		man_command(bc_commands[i]);
-	puts(".El\n.Sh OPTIONS\nEvery command takes:\n.Bl -tag -width Ds");
-	for (const struct bc_option *row = bc_options_common; row->name; row++)
-		man_option(row);
-	puts(".El\n.Sh EXIT STATUS\n0 done, 1 failed, 2 usage, 3 refused by the other side, 4 not "
-	     "reachable.\n.Sh SEE ALSO\n.Xr backchannel.conf 5");
+	struct bc_err err = { 0 };
+	struct bc_buf text;
+	bc_buf_init(&text, MANUAL_MAX);
+	int result = bc_manual(&text);
+	if (result)
+		bc_err_tell(&err, result, "free memory on this machine, then try again",
+			    "the manual page could not be written");
+	else
+		fwrite(text.data, 1, text.len, stdout);
+	bc_buf_finish(&text);
+	return result ? bc_cli_fail(&err) : BC_EXIT_DONE;
 }
 
 static enum bc_exit run(const struct bc_invocation *in)
 {
 	const struct options *o = in->options;
-	if (o->man) {
-		manual();
-		return BC_EXIT_DONE;
-	}
+	if (o->man)
+		return manual();
 	if (!in->argc) {
 		list();
 		return BC_EXIT_DONE;

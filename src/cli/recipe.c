@@ -29,6 +29,7 @@ static const struct recipe {
 	{ "apache", bc_recipe_apache, false },
 };
 #define NAMES "nginx, nginx-log, haproxy, haproxy-log, apache"
+#define WORDS "nginx nginx-log haproxy haproxy-log apache"
 
 /* What the lines may name. Slices are borrowed from settings and arguments. */
 struct values {
@@ -308,7 +309,10 @@ static enum bc_exit print(const struct values *v, const struct recipe *recipe)
 	bc_buf_init(&out, 64 << 10);
 	int result = add_lines(&out, v, recipe->lines);
 	if (result)
-		bc_err_set(&err, result, "the recipe cannot be put together");
+		bc_err_tell(&err, result,
+			    "the host, address or path that was given is too long for it: give a "
+			    "shorter one",
+			    "the recipe cannot be put together");
 	else
 		fwrite(out.data, 1, out.len, stdout);
 	bc_buf_finish(&out);
@@ -317,9 +321,11 @@ static enum bc_exit print(const struct values *v, const struct recipe *recipe)
 
 static void read_products(struct values *v)
 {
-	for (size_t i = 0; i < v->settings->product_count; i++)
-		if (v->settings->products[i].landing)
-			v->have |= BC_RECIPE_LANDINGS;
+	for (size_t i = 0; i < v->settings->product_count; i++) {
+		const struct bc_settings_product *p = &v->settings->products[i];
+		v->have |= p->landing ? BC_RECIPE_LANDINGS : 0;
+		v->have |= p->definition != &bc_partner_sovendus ? BC_RECIPE_OTHERS : 0;
+	}
 }
 
 static enum bc_exit run_recipe(const struct bc_invocation *in, const struct recipe *recipe,
@@ -374,6 +380,7 @@ const struct bc_command bc_command_recipe = {
 	.name = "recipe",
 	.summary = "print what makes a web server capture clicks",
 	.operands = "NAME",
+	.words = WORDS,
 	.details = "Recipes: " NAMES ".\n"
 		   "They carry this installation's parameter names and click.ttl, and in comments "
 		   "where each\nblock goes and how to check it. Without -log the cookie holds the "

@@ -33,6 +33,7 @@ enum bc_recipe_when {
 	BC_RECIPE_UNIX = 1 << 7,	 /* where the daemon's input is */
 	BC_RECIPE_UDP = 1 << 8,
 	BC_RECIPE_LANDINGS = 1 << 9, /* products are told apart by where a visitor lands */
+	BC_RECIPE_OTHERS = 1 << 10,  /* there are products of other partners than Sovendus */
 };
 
 struct bc_recipe_line {

@@ -19,6 +19,10 @@ const struct bc_recipe_line bc_recipe_apache[] = {
 	  "keeps the token\n"
 	  "# in the cookie bc_click. Send that cookie's value as \"click\" with "
 	  "the order." },
+	{ BC_RECIPE_OTHERS,
+	  "# Products of other partners: their parameters are not captured here. Let the "
+	  "page tell of the\n"
+	  "# landing (/capture.js, or the beacon /v1/c), or POST its url to /v1/clicks." },
 	{ BC_RECIPE_ALWAYS,
 	  "# 1. As /etc/apache2/conf-available/backchannel.conf, then: a2enmod setenvif headers\n"
 	  "#    and a2enconf backchannel. (Or in the shop's <VirtualHost>; or, where AllowOverride "

@@ -28,6 +28,10 @@ const struct bc_recipe_line bc_recipe_haproxy[] = {
 	  "# \"click\" with the order. No page waits for the daemon; a click that lands while it "
 	  "is\n"
 	  "# stopped is lost (in token mode it is not)." },
+	{ BC_RECIPE_OTHERS,
+	  "# Products of other partners: their parameters are not captured here. Let the "
+	  "page tell of the\n"
+	  "# landing (/capture.js, or the beacon /v1/c), or POST its url to /v1/clicks." },
 	{ BC_RECIPE_ALWAYS,
 	  "# 1. In the frontend that visitors reach, above every other http-request rule (a "
 	  "redirect\n"

@@ -21,6 +21,10 @@ const struct bc_recipe_line bc_recipe_nginx[] = {
 			"# \"click\" with the order. No page waits for the daemon; a click that "
 			"lands while it is\n"
 			"# stopped is lost (in token mode it is not)." },
+	{ BC_RECIPE_OTHERS,
+	  "# Products of other partners: their parameters are not captured here. Let the "
+	  "page tell of the\n"
+	  "# landing (/capture.js, or the beacon /v1/c), or POST its url to /v1/clicks." },
 	{ BC_RECIPE_ALWAYS, "# 1. In the http block (a file in /etc/nginx/conf.d/ is in it):" },
 
 	{ BC_RECIPE_CONSENT,

@@ -275,7 +275,8 @@ enum bc_exit bc_remote_problem(const struct bc_reply *reply)
 	const char *detail = bc_json_text(reply->json, "detail");
 	fprintf(stderr, "backchannel: %s\n", detail[0] ? detail : "the daemon gave no reason");
 	if (!detail[0])
-		fprintf(stderr, "  the answer's status was %d\n", reply->status);
+		fprintf(stderr, "  its status was %d: is that this daemon? see its log\n",
+			reply->status);
 	return reply->status < 500 ? BC_EXIT_REFUSED : BC_EXIT_FAILED;
 }
 

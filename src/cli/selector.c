@@ -11,6 +11,7 @@ static const struct part {
 	{ "until", "until", offsetof(struct bc_selector, until) },
 	{ "lane", "on lane", offsetof(struct bc_selector, lane) },
 	{ "product", "of product", offsetof(struct bc_selector, product) },
+	{ "search", "beginning with", offsetof(struct bc_selector, search) },
 	{ "limit", NULL, offsetof(struct bc_selector, limit) },
 };
 

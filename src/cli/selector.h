@@ -9,7 +9,7 @@
 #include "cli/cli.h"
 
 struct bc_selector {
-	const char *state, *since, *until, *lane, *product, *limit; /* NULL = not given */
+	const char *state, *since, *until, *lane, *product, *search, *limit; /* NULL = not given */
 };
 
 /* Rows for a command whose struct holds a struct bc_selector named selector. */
@@ -24,6 +24,8 @@ struct bc_selector {
 		  "only this lane's, such as sovendus.default" },                                  \
 		{ "product", 0, "LABEL", offsetof(options_type, selector.product),                 \
 		  "only this product's" },                                                         \
+		{ "search", 0, "TEXT", offsetof(options_type, selector.search),                    \
+		  "only those whose id begins with it" },                                          \
 	{                                                                                          \
 		"limit", 'n', "N", offsetof(options_type, selector.limit), limit_help              \
 	}

@@ -37,14 +37,18 @@ static void log_start(const struct bc_settings *s, const struct bc_app *app)
 
 static enum bc_exit run(const struct bc_invocation *in)
 {
-	const struct bc_settings_source again = { .config_path = in->config_path,
-						  .environment = environ,
-						  .again = true };
+	struct bc_activation sockets;
 	struct bc_settings *settings;
 	struct bc_app *app;
 	struct bc_err err = { 0 };
 	harden();
-	enum bc_exit result = bc_cli_settings(in, &settings);
+	if (bc_activation_take(&sockets, &err))
+		return bc_cli_fail(&err);
+	const struct bc_settings_source again = { .config_path = in->config_path,
+						  .environment = environ,
+						  .again = true,
+						  .sockets = &sockets };
+	enum bc_exit result = bc_cli_settings_with(in, &sockets, &settings);
 	if (result)
 		return result;
 	bc_log_setup(settings->log_level, settings->log_json);

@@ -34,6 +34,12 @@ enum {
 	ARENA_MAX_BYTES = 256 * 1024
 };
 
+/* Where the documentation stands, ended by a slash: a path in the source, or who builds it says
+ * where it is published. */
+#ifndef BC_DOCS_ROOT
+#define BC_DOCS_ROOT "docs/"
+#endif
+
 const char *const bc_alert_result_name[BC_ALERT_RESULTS] = {
 	[BC_ALERT_SENT] = "sent",
 	[BC_ALERT_FAILED] = "failed",
@@ -145,15 +151,24 @@ static bool put_text(json_t *body, const char *key, const char *value)
 
 static json_t *body_of(const struct bc_alert *alert)
 {
-	char at[BC_TIME_TEXT_BYTES];
+	char at[BC_TIME_TEXT_BYTES], runbook[sizeof(BC_DOCS_ROOT) + 64];
+	bool idle = !alert->hint || !alert->hint[0];
+	if (alert->page)
+		snprintf(runbook, sizeof(runbook), BC_DOCS_ROOT "howto/%s.md", alert->page);
 	const struct {
 		const char *key, *value;
 	} members[] = {
-		{ "event", alert->event },   { "at", bc_time_format(alert->at_ms, at) },
-		{ "lane", alert->lane },     { "product", alert->product },
-		{ "from", alert->from },     { "to", alert->to },
-		{ "reason", alert->reason }, { "hint", alert->hint },
-		{ "text", alert->text },     { "version", BC_VERSION },
+		{ "event", alert->event },
+		{ "at", bc_time_format(alert->at_ms, at) },
+		{ "lane", alert->lane },
+		{ "product", alert->product },
+		{ "from", alert->from },
+		{ "to", alert->to },
+		{ "reason", alert->reason },
+		{ "hint", idle ? "nothing to do" : alert->hint },
+		{ "runbook", alert->page ? runbook : NULL },
+		{ "text", alert->text },
+		{ "version", BC_VERSION },
 	};
 	json_t *body = json_object();
 	bool whole = body != NULL;
@@ -379,6 +394,7 @@ void bc_alerts_token_changed(void *alerts, const struct bc_token_change *change)
 						    .to = change->to,
 						    .reason = change->reason,
 						    .hint = change->hint,
+						    .page = "token-refused",
 						    .text = change->text,
 						    .at_ms = change->at_ms });
 }

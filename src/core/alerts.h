@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * alert.url: one small JSON POST for what somebody should know though nobody asked. Lane
- * transitions and a low return rate raise one; each is sent once, and again when it did not arrive
- * (3 times in all, within two minutes; the waits between are retry.base and eight times that, at
- * most 30 s). One POST is under way at a time. At most BC_ALERTS_WAITING wait; the oldest is
- * dropped and counted. Never blocks delivery. Delivery loop's thread only, but for the counts.
+ * transitions, a low return rate and what watch.h watches raise one; each is sent once, and again
+ * when it did not arrive (3 times in all, within two minutes; the waits between are retry.base and
+ * eight times that, at most 30 s). One POST is under way at a time. At most BC_ALERTS_WAITING wait;
+ * the oldest is dropped and counted. Never blocks delivery. Delivery loop's thread only, but for
+ * the counts.
  *
- * The body: {"event","at","lane"|"product","from","to","reason","hint","text","version","pending"};
- * `text` is the whole in one sentence, which is what chat webhooks show; `pending` is asked of the
+ * The body:
+ * {"event","at","lane"|"product","from","to","reason","hint","runbook","text","version","pending"};
+ * `text` is the whole in one sentence, which is what chat webhooks show; `runbook` is the page that
+ * says what to do, below BC_DOCS_ROOT; `pending` is asked of the
  * store when it is sent, and left out when there is no lane or the store has no answer. No token,
  * no order, no key: a body that holds a live secret is dropped instead.
  */
@@ -27,8 +30,9 @@ extern const char *const bc_alert_result_name[BC_ALERT_RESULTS];
 struct bc_alert {
 	const char *event; /* "lane.state", "return_rate.state" */
 	const char *lane, *product;
-	const char *from, *to; /* "suspect", "parked"; "normal", "low" */
-	const char *reason, *hint;
+	const char *from, *to;	   /* "suspect", "parked"; "normal", "low" */
+	const char *reason, *hint; /* hint: NULL or empty: there is nothing to do */
+	const char *page;	   /* of docs/howto, which says more: "lane-parked" */
 	const char *text; /* required: "lane sovendus.default is parked: the key is wrong" */
 	uint64_t at_ms;	  /* wall clock */
 };

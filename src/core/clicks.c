@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "core/landing.h"
 
 struct capture_op {
 	struct bc_store_op op;
@@ -42,30 +43,44 @@ static void capture_stored(struct bc_store_op *op)
 	bc_shop_config_unref(config);
 }
 
-/* Finds the token of a landing: 1 found, 0 there is none (reason set), BC_EINVAL. */
-static int find_token(const struct bc_shop_config *config, const struct bc_capture *in, char *token,
-		      const char **ret_reason, const char **ret_field, struct bc_err *err)
+static int refuse_token(struct bc_err *err)
 {
-	if (in->token.ptr) {
-		if (bc_token_classify_strict(in->token.ptr, in->token.len, config->pattern) ==
-		    BC_TOKEN_INVALID) {
-			*ret_field = "token";
-			bc_err_set(err, BC_EINVAL, "field \"token\" is not a click token");
-			bc_err_hint(err, "a token is 4 to 128 of A-Z a-z 0-9 _ -; try backchannel "
-					 "validate");
-			return BC_EINVAL;
-		}
-		return bc_str_copy(token, BC_TOKEN_MAX + 1, in->token) ? BC_EINVAL : 1;
-	}
+	bc_err_set(err, BC_EINVAL, "field \"token\" is not a click token");
+	bc_err_hint(err,
+		    "a token is 4 to 128 of A-Z a-z 0-9 _ -; try backchannel validate. That of "
+		    "another partner needs its product beside it");
+	return BC_EINVAL;
+}
+
+/* A token that comes alone: 1, or BC_EINVAL. */
+static int take_token(const struct bc_shop_config *config, const struct bc_capture *in,
+		      const struct bc_product *product, char *token, const char **ret_field,
+		      struct bc_err *err)
+{
+	*ret_field = "token";
+	if (bc_landing_kind(config, bc_landing_partner(config, product), in->token) ==
+	    BC_TOKEN_INVALID)
+		return refuse_token(err);
+	return bc_str_copy(token, BC_TOKEN_MAX + 1, in->token) ? BC_EINVAL : 1;
+}
+
+/* Finds the token of a landing, and with it the product where none was named: 1 found, 0 there is
+ * none (reason set), BC_EINVAL. */
+static int find_token(const struct bc_shop_config *config, const struct bc_capture *in,
+		      const struct bc_product **product, char *token, const char **ret_reason,
+		      const char **ret_field, struct bc_err *err)
+{
+	const struct bc_product *named = in->product.ptr ? *product : NULL;
+	if (in->token.ptr)
+		return take_token(config, in, *product, token, ret_field, err);
+	*ret_field = "url";
 	if (!in->url.ptr) {
-		*ret_field = "url";
 		bc_err_set(err, BC_EINVAL, "neither \"url\" nor \"token\" is given");
 		bc_err_hint(err, "send {\"url\":\"<the landing URL>\"}");
 		return BC_EINVAL;
 	}
-	int found = bc_url_token(in->url.ptr, in->url.len, config->params, config->pattern, token);
+	int found = bc_landing_find(config, in->url, named, token, product);
 	if (found == BC_ETOOBIG) {
-		*ret_field = "url";
 		bc_err_set(err, BC_EINVAL, "field \"url\" is longer than %d bytes", BC_URL_MAX);
 		bc_err_hint(err, "send the URL as the browser asked for it, or the token alone");
 		return BC_EINVAL;
@@ -74,10 +89,11 @@ static int find_token(const struct bc_shop_config *config, const struct bc_captu
 	return found == 1;
 }
 
-/* The product a landing belongs to: named, or by its path. 0 or BC_EINVAL. */
+/* The product that is named, else the one of the path. 0 or BC_EINVAL. */
 static int find_product(const struct bc_shop_config *config, const struct bc_capture *in,
 			const struct bc_product **ret_product, struct bc_err *err)
 {
+	struct bc_str path = { NULL, 0 };
 	if (in->product.ptr) {
 		*ret_product = bc_config_product(config, in->product);
 		if (*ret_product)
@@ -87,7 +103,6 @@ static int find_product(const struct bc_shop_config *config, const struct bc_cap
 		bc_err_hint(err, "add a [product LABEL] section, or leave the field out");
 		return BC_EINVAL;
 	}
-	struct bc_str path = { NULL, 0 };
 	if (in->url.ptr)
 		bc_url_path(in->url.ptr, in->url.len, &path.ptr, &path.len);
 	*ret_product = bc_config_product_for_path(config, path);
@@ -102,7 +117,7 @@ static void fill_click(struct bc_desk *desk, struct capture_op *c, const struct 
 	click->token = bc_str_of(c->token);
 	bc_token_hash(desk->hasher, click->token, click->token_hash);
 	click->is_test = c->captured.kind == BC_TOKEN_TEST;
-	click->partner = bc_str_of(config->partner->name);
+	click->partner = bc_str_of(bc_landing_partner(config, product)->name);
 	click->product = bc_str_of(product ? product->label : "default");
 	click->captured_ms = now;
 	click->expires_ms = c->captured.expires_ms = now + config->click_ttl_ms;
@@ -163,14 +178,16 @@ int bc_clicks_capture(struct bc_desk *desk, struct bc_arena *arena,
 	result = find_product(desk->config, capture, &product, err);
 	if (result)
 		return result;
-	result = find_token(desk->config, capture, c->token, &ret_now->reason, ret_field, err);
+	result = find_token(desk->config, capture, &product, c->token, &ret_now->reason, ret_field,
+			    err);
 	if (result != 1) {
 		ret_now->captured = false;
 		atomic_fetch_add_explicit(&shop->stats.clicks_refused, 1, memory_order_relaxed);
 		return result < 0 ? result : 1;
 	}
 	c->captured.captured = true;
-	c->captured.kind = bc_token_classify(c->token, strlen(c->token));
+	c->captured.kind = bc_landing_kind(desk->config, bc_landing_partner(desk->config, product),
+					   bc_str_of(c->token));
 	c->config = bc_shop_config_ref(desk->config);
 	fill_click(desk, c, product);
 	bc_desk_submit(desk, &c->op);

@@ -17,7 +17,10 @@ static _Thread_local const struct bc_client *serving;
 
 int bc_client_gone(struct bc_err *err)
 {
-	return bc_err_set(err, BC_ESTATE, "the client was destroyed");
+	return bc_err_tell(
+		err, BC_ESTATE,
+		"finish what is under way before the client is destroyed, or make another one",
+		"the client was destroyed");
 }
 
 int bc_client_check_open(const struct bc_client *c, struct bc_err *err)

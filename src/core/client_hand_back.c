@@ -25,8 +25,6 @@ struct hand_back {
 	bc_client_handed_back *done;
 	void *ctx;
 	struct bc_http_call *http; /* under way, or NULL */
-	char content_type[160];
-	const char *headers[2];
 };
 
 static struct hand_back *hand_back_of(struct client_job *job)
@@ -77,7 +75,7 @@ static void hand_back_begin(struct client_job *job)
 	const struct bc_http_exchange exchange = {
 		.method = h->request.method,
 		.url = h->request.url,
-		.headers = h->headers,
+		.headers = (const char *const *)h->request.headers,
 		.body = h->request.body,
 		.body_bytes = h->request.body_bytes,
 		.connect_timeout_ms =
@@ -101,20 +99,21 @@ static void hand_back_stop(struct client_job *job)
 static int build(struct hand_back *h, const struct bc_client_conversion *c, struct bc_err *err)
 {
 	h->partner = c->partner ? c->partner : &bc_partner_sovendus;
-	int result = bc_partner_request_build(h->partner, c->base_url, c->product_id, c->key,
-					      c->token, &h->request, err);
+	const struct bc_partner_conversion conversion = { .base_url = c->base_url,
+							  .product_id = c->product_id,
+							  .key = c->key,
+							  .token = c->token,
+							  .order = c->order,
+							  .amount = c->amount,
+							  .currency = c->currency,
+							  .time_ms = c->order_ms };
+	int result = bc_partner_request_make(h->partner, &conversion, &h->request, err);
 	if (!result)
 		result = bc_http_url_check(h->request.url, "base_url", err);
 	if (result)
 		return result;
 	/* It has been checked: it is one. */
 	BC_ASSERT(bc_str_copy(h->token, sizeof(h->token), bc_str_of(c->token)) == 0);
-	int n = snprintf(h->content_type, sizeof(h->content_type), "Content-Type: %s",
-			 h->request.content_type);
-	if (n < 0 || (size_t)n >= sizeof(h->content_type))
-		return bc_err_set(err, BC_ETOOBIG, "partner \"%s\" has too long a content type",
-				  h->partner->name);
-	h->headers[0] = h->content_type;
 	return 0;
 }
 

@@ -68,9 +68,10 @@ static int check_texts(const struct bc_client_options *o, struct bc_err *err)
 		      { "user_agent", o->user_agent } };
 	for (size_t i = 0; i < BC_COUNT(texts); i++)
 		if (!is_plain(texts[i].text))
-			return bc_err_set(err, BC_EINVAL,
-					  "%s holds a control or a non-ASCII character",
-					  texts[i].name);
+			return bc_err_tell(
+				err, BC_EINVAL,
+				"copy the value again, without what stands before and after it",
+				"%s holds a control or a non-ASCII character", texts[i].name);
 	return 0;
 }
 

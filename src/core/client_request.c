@@ -60,7 +60,10 @@ static int check_line(const struct bc_client *c, const char *line, struct bc_err
 	struct bc_str name = bc_str_split(&value, ':');
 	if (!value.ptr || !name.len || memchr(name.ptr, ' ', name.len) ||
 	    memchr(name.ptr, '\t', name.len) || !is_clean(line))
-		return bc_err_set(err, BC_EINVAL, "a header does not read \"Name: value\"");
+		return bc_err_tell(err, BC_EINVAL,
+				   "give each header as one line, its name without blanks, then a "
+				   "colon and the value",
+				   "a header does not read \"Name: value\"");
 	return check_reserved(c, name, err);
 }
 
@@ -71,8 +74,8 @@ static int check_lines(const struct bc_client *c, const char *const *headers, si
 	int result = 0;
 	for (; headers && headers[count] && !result; count++)
 		result = count == LINES_MAX
-				 ? bc_err_set(err, BC_EINVAL, "there are more than %d headers",
-					      LINES_MAX)
+				 ? bc_err_tell(err, BC_EINVAL, "send fewer headers",
+					       "there are more than %d headers", LINES_MAX)
 				 : check_line(c, headers[count], err);
 	*ret_count = count;
 	return result;
@@ -83,10 +86,11 @@ static int check_method(const struct bc_client_request *from, struct bc_err *err
 	const char *method = from->method;
 	size_t len = method ? strspn(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") : 0;
 	if (method && (!len || method[len] || len > METHOD_MAX_BYTES))
-		return bc_err_set(err, BC_EINVAL, "method \"%.32s\" is not a word in capitals",
-				  method);
+		return bc_err_tell(err, BC_EINVAL, "write GET, POST, PUT or DELETE",
+				   "method \"%.32s\" is not a word in capitals", method);
 	if (method && from->body_bytes && strcmp(method, "HEAD") == 0)
-		return bc_err_set(err, BC_EINVAL, "a HEAD request has no body");
+		return bc_err_tell(err, BC_EINVAL, "leave the body out, or use GET",
+				   "a HEAD request has no body");
 	return 0;
 }
 
@@ -94,7 +98,8 @@ static int check_type(const struct bc_client_request *from, struct bc_err *err)
 {
 	if (!from->content_type || is_clean(from->content_type))
 		return 0;
-	return bc_err_set(err, BC_EINVAL, "the content type holds a control character");
+	return bc_err_tell(err, BC_EINVAL, "write it as application/json, on one line",
+			   "the content type holds a control character");
 }
 
 static int build_target(const struct bc_client *c, const struct bc_client_request *from,

@@ -34,7 +34,13 @@ struct lane_health {
 	uint32_t failed, seen;
 };
 
-enum { LANE_TRIPPED_MAX = 4 };
+enum { LANE_TRIPPED_MAX = 4, LANE_DOUBTS_MAX = 8 };
+
+/* A conversion that met a suspect answer at a partner that has no test token. */
+struct lane_doubt {
+	char order[BC_ORDER_ID_MAX + 1];
+	bool taken_since; /* the partner took another one since */
+};
 
 struct lane {
 	struct bc_delivery *delivery;
@@ -56,6 +62,8 @@ struct lane {
 	char tripped[LANE_TRIPPED_MAX][BC_ORDER_ID_MAX + 1];
 	struct bc_str tripped_order[LANE_TRIPPED_MAX];
 	uint32_t tripped_count;
+	struct lane_doubt doubts[LANE_DOUBTS_MAX]; /* the oldest first */
+	uint32_t doubt_count, doubts_in_a_row;	   /* in a row: with no other answer between */
 	uint32_t in_flight;
 	bool leasing; /* a lease operation is under way */
 	bool again;   /* woken meanwhile, or the last lease was full */
@@ -151,7 +159,16 @@ void lane_failed(struct lane *lane, const struct job *job, int status, uint64_t 
 /* It met a suspect answer: holds it and tests the lane, or puts it back. */
 void lane_suspect(struct lane *lane, struct job *job, const struct bc_partner_verdict *verdict);
 
+/* lane_doubt.c: a lane whose partner has no test token */
+bool lane_is_testable(const struct lane *lane);
+/* It met a suspect answer on a lane that sends. */
+void lane_doubt(struct lane *lane, struct job *job, const struct bc_partner_verdict *verdict);
+/* Another one was taken, or refused for itself. */
+void lane_doubts_answered(struct lane *lane, bool taken);
+void lane_doubts_clear(struct lane *lane);
+
 /* lane_probe.c */
+/* Sends the test token; where there is none, lets one conversion out instead. */
 void lane_probe(struct lane *lane);
 /* Drops the test token on its way, and puts back what waits for it. */
 void lane_probe_drop(struct lane *lane);
@@ -168,6 +185,8 @@ void lane_save(struct lane *lane);
 void lane_commands_recorded(struct lane *lane, int result);
 void lane_commands_probed(struct lane *lane, const struct bc_partner_verdict *verdict,
 			  const struct bc_http_answer *answer);
+/* Answers those that wait for a test token there is not. */
+void lane_commands_untestable(struct lane *lane);
 void lane_commands_stop(struct lane *lane);
 /* Runs, or when it stops refuses, those that came too early. */
 void delivery_commands_begin(struct bc_delivery *d);

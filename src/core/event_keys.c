@@ -117,11 +117,19 @@ static struct bc_public_key *read_answer(const struct slot *s, const struct bc_f
 {
 	struct bc_public_key *key = NULL;
 	if (s->stale)
-		bc_err_set(err, BC_ESTATE, "another key host counts now");
+		bc_err_tell(err, BC_ESTATE,
+			    "nothing to do: the settings were reloaded meanwhile, and Adobe sends "
+			    "it again",
+			    "another key host counts now");
 	else if (fetched->error)
-		bc_err_set(err, fetched->error, "%s", fetched->problem);
+		bc_err_tell(err, fetched->error,
+			    "is events.key_url reachable from here? curl tells", "%s",
+			    fetched->problem);
 	else if (fetched->status != 200)
-		bc_err_set(err, BC_ENOENT, "the key host answers %d", fetched->status);
+		bc_err_tell(err, BC_ENOENT,
+			    "is events.key_url the one of Adobe's documents? If it is, nothing to "
+			    "do: Adobe sends the event again",
+			    "the key host answers %d", fetched->status);
 	else if (bc_public_key_read(fetched->body, &key, err))
 		key = NULL;
 	return key;

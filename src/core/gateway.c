@@ -135,7 +135,9 @@ static int read_target(struct bc_gateway *g, struct bc_http_request *req,
 	if (!path)
 		return bc_err_nomem(err);
 	if (strlen(path) != req->target.len - skip)
-		return bc_err_set(err, BC_EINVAL, "the path has a NUL byte in it");
+		return bc_err_tell(err, BC_EINVAL,
+				   "leave %00 out of the path: Commerce has no such path",
+				   "the path has a NUL byte in it");
 	return bc_commerce_target_build(c->base_url, c->flavor, path, NULL, ret_target, err);
 }
 

@@ -98,6 +98,7 @@ void bc_gateway_handle(struct bc_gateway *g, struct bc_http_request *req);
 /* Calls that wait are answered 503; calls under way go on. done(ctx) once, when none is left. */
 void bc_gateway_stop(struct bc_gateway *g, void (*done)(void *ctx), void *ctx);
 
+size_t bc_gateway_in_flight(const struct bc_gateway *g); /* calls not answered yet */
 size_t bc_gateway_code_count(const struct bc_gateway *g);
 const struct bc_gateway_code *bc_gateway_code_at(const struct bc_gateway *g, size_t i);
 size_t bc_gateway_shape_count(const struct bc_gateway *g);

@@ -169,6 +169,14 @@ void gateway_count(struct bc_gateway *g, const struct gateway_call *call, uint64
 	count_duration(BC_CONTAINER(call->shape, struct bc_gateway_shape, shape[0]), duration_ms);
 }
 
+size_t bc_gateway_in_flight(const struct bc_gateway *g)
+{
+	size_t count = 0;
+	for (const struct gateway_call *call = g->calls; call; call = call->next)
+		count += call->state != CALL_OVER;
+	return count;
+}
+
 size_t bc_gateway_code_count(const struct bc_gateway *g)
 {
 	return g->code_count;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "protocol/token.h"
 
 bool bc_has_control(struct bc_str s)
 {
@@ -22,13 +23,34 @@ static bool name_id(struct bc_str hex, struct bc_click_name *ret)
 	return true;
 }
 
-static bool name_token(struct bc_str token, struct bc_click_name *ret)
+static bool has_prefix(struct bc_str text)
 {
-	if (bc_token_classify(token.ptr, token.len) == BC_TOKEN_INVALID)
+	return bc_str_starts(text, "c.") || bc_str_starts(text, "t.") || bc_str_starts(text, "p.");
+}
+
+/* also: what it may hold besides [A-Za-z0-9_-]. Without a prefix nothing more, so that one that was
+ * mistyped is no token; and one that was put before another is none either. */
+static bool name_token(struct bc_str token, const char *also, struct bc_click_name *ret)
+{
+	if (has_prefix(token) || !bc_token_is_safe(token.ptr, token.len, also))
 		return false;
 	ret->what = BC_NAMED_TOKEN;
 	ret->token = token;
 	return true;
+}
+
+/* "shoes.abcd": labels have no dot, so the first one parts them. */
+static bool name_products_token(struct bc_str text, struct bc_click_name *ret)
+{
+	struct bc_str label = bc_str_split(&text, '.');
+	for (size_t i = 0; i < label.len; i++) {
+		char c = label.ptr[i];
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'))
+			return false;
+	}
+	ret->product = label;
+	return label.len && label.len <= BC_LABEL_MAX && text.ptr &&
+	       name_token(text, BC_TOKEN_ALSO, ret);
 }
 
 int bc_click_name_read(struct bc_str text, struct bc_click_name *ret_name, struct bc_err *err)
@@ -40,9 +62,11 @@ int bc_click_name_read(struct bc_str text, struct bc_click_name *ret_name, struc
 		if (bc_str_starts(text, "c."))
 			ok = name_id(rest, &name);
 		else if (bc_str_starts(text, "t."))
-			ok = name_token(rest, &name);
+			ok = name_token(rest, BC_TOKEN_ALSO, &name);
+		else if (bc_str_starts(text, "p."))
+			ok = name_products_token(rest, &name);
 		else
-			ok = name_id(text, &name) || name_token(text, &name);
+			ok = name_id(text, &name) || name_token(text, NULL, &name);
 	}
 	if (!ok) {
 		bc_err_set(err, BC_EINVAL, "field \"click\" is neither a click id nor a token");

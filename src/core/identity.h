@@ -2,22 +2,29 @@
 /*
  * What the outside names a click or a session by, read and refused in one place.
  *
- * click    the value of the click cookie, verbatim: "t.<token>" or "c.<32 hex>"; without a prefix
- * 32 hex digits are an id, and anything else that is a valid token is a token session  any text of
- * 1 to 256 bytes that can be somebody's session id; "", None, null and undefined are what
- *          frameworks print for "no session yet", and would make all first-time visitors one
+ * click    the value of the click cookie, verbatim: "t.<token>", "p.<product>.<token>" for a
+ *          product that is not the first one, or "c.<32 hex>"; without a prefix 32 hex digits are
+ *          an id, and anything else of the usual alphabet is a token
+ * session  any text of 1 to 256 bytes that can be somebody's session id; "", None, null and
+ *          undefined are what frameworks print for "no session yet", and would make all first-time
+ *          visitors one
  */
 #ifndef BC_CORE_IDENTITY_H
 #define BC_CORE_IDENTITY_H
 
 #include "core/shop.h"
 
+/* "p." label "." token, and its NUL. */
+enum { BC_CLICK_COOKIE_BYTES = 2 + BC_LABEL_MAX + 1 + BC_TOKEN_MAX + 1 };
+
 enum { BC_CLICK_TEXT_BYTES = 2 + 2 * BC_CLICK_ID_BYTES + 1, BC_SESSION_MAX = 256 };
 
 struct bc_click_name {
 	enum { BC_NAMED_NOTHING, BC_NAMED_ID, BC_NAMED_TOKEN } what;
 	uint8_t id[BC_CLICK_ID_BYTES];
-	struct bc_str token; /* points into the text read */
+	/* Both point into the text read. The token has the alphabet of some partner: of which one
+	 * it has to have is for the product to say. product absent: it was not named. */
+	struct bc_str token, product;
 };
 
 /* 0 (an absent text names nothing), or BC_EINVAL. */

@@ -382,7 +382,7 @@ static void bind_session(struct bind *b, struct bc_arena *arena,
 }
 
 /* A token becomes a click under the first session; the other one is bound to that. */
-static int bind_token(struct bind *b, struct bc_arena *arena, struct bc_str token,
+static int bind_token(struct bind *b, struct bc_arena *arena, const struct bc_click_name *click,
 		      struct bc_str session, uint8_t ret_id[BC_CLICK_ID_BYTES], struct bc_err *err)
 {
 	struct bc_captured now;
@@ -390,8 +390,9 @@ static int bind_token(struct bind *b, struct bc_arena *arena, struct bc_str toke
 	char *name = bc_arena_alloc(arena, BC_CLICK_TEXT_BYTES);
 	if (!name)
 		return bc_err_nomem(err);
-	bound_id(b, token, session, ret_id);
-	struct bc_capture capture = { .token = token,
+	bound_id(b, click->token, session, ret_id);
+	struct bc_capture capture = { .token = click->token,
+				      .product = click->product,
 				      .session = session,
 				      .click = bc_str_of(bc_click_id_text(ret_id, name)) };
 	int result =
@@ -407,7 +408,7 @@ static int bind_click(struct bind *b, struct bc_arena *arena, const struct bc_cl
 	int result = 0;
 	memcpy(id, name->id, sizeof(id));
 	if (name->what == BC_NAMED_TOKEN)
-		result = bind_token(b, arena, name->token, first, id, err);
+		result = bind_token(b, arena, name, first, id, err);
 	else
 		bind_session(b, arena, id, first);
 	if (!result && second.ptr)

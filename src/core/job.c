@@ -216,8 +216,9 @@ static void job_answered(void *ctx, const struct bc_http_answer *answer)
 static int job_send(struct job *job, struct bc_err *err)
 {
 	struct bc_delivery *d = job->lane->delivery;
-	return bc_handback_start(&job->handback, d->client, d->desk.config, job->lane->product,
-				 job->order.token, job_answered, job, err);
+	return bc_handback_start_order(&job->handback, d->client, d->desk.config,
+				       job->lane->product, &job->order, job->order.token,
+				       job_answered, job, err);
 }
 
 static int copy_order(struct bc_arena *arena, struct bc_order *to, const struct bc_order *from)
@@ -225,7 +226,9 @@ static int copy_order(struct bc_arena *arena, struct bc_order *to, const struct 
 	*to = *from;
 	to->order.ptr = bc_arena_dup(arena, from->order.ptr, from->order.len);
 	to->token.ptr = bc_arena_dup(arena, from->token.ptr, from->token.len);
-	return to->order.ptr && to->token.ptr ? 0 : BC_ENOMEM;
+	to->amount.ptr = bc_arena_dup(arena, from->amount.ptr, from->amount.len);
+	to->currency.ptr = bc_arena_dup(arena, from->currency.ptr, from->currency.len);
+	return to->order.ptr && to->token.ptr && to->amount.ptr && to->currency.ptr ? 0 : BC_ENOMEM;
 }
 
 static struct job *job_create(struct lane *lane, const struct bc_order *order)
@@ -261,10 +264,17 @@ static void put_back_unsent(struct job *job)
 	lane_put_back(job, 0);
 }
 
-static void could_not_send(struct job *job, const struct bc_err *err)
+/* Nothing left. What this conversion lacks for its partner no repeat brings: it is rejected, with
+ * words; the operator may requeue it. Anything else is tried again. */
+static void could_not_send(struct job *job, int code, const struct bc_err *err)
 {
-	job->finish.in.finish.error =
-		bc_str_of(bc_arena_dup(job->arena, err->text, strlen(err->text)));
+	struct bc_str text = bc_str_of(bc_arena_dup(job->arena, err->text, strlen(err->text)));
+	job->finish.in.finish.error = text;
+	if (code == BC_ENOENT) {
+		job->finish.in.finish.outcome = BC_OUTCOME_REJECT;
+		job_settle(job, &(struct job_end){ .next = BC_ORDER_REJECTED, .reason = text });
+		return;
+	}
 	job->finish.in.finish.outcome = BC_OUTCOME_RETRY;
 	settle_retry(job, NULL, 0);
 }
@@ -281,8 +291,11 @@ void job_start(struct lane *lane, const struct bc_order *order)
 		return;
 	}
 	lane->in_flight++;
-	if (!lane_sends(lane))
+	if (!lane_sends(lane)) {
 		put_back_unsent(job);
-	else if (job_send(job, &err))
-		could_not_send(job, &err);
+		return;
+	}
+	int result = job_send(job, &err);
+	if (result)
+		could_not_send(job, result, &err);
 }

@@ -45,7 +45,10 @@ static int read_event(struct bc_journal *j, const struct bc_event *event,
 	int result = event->order
 			     ? bc_commerce_order_read(event->order, j->desk.config->click_attribute,
 						      j->arena, ret_order, &why)
-			     : bc_err_set(&why, BC_EINVAL, "the event has no data.value");
+			     : bc_err_tell(&why, BC_EINVAL,
+					   "add increment_id and state to the fields of the event "
+					   "subscription",
+					   "the event has no data.value");
 	if (result == BC_EINVAL)
 		tell_unreadable(event, &why);
 	else if (result && err)

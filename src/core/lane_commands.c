@@ -99,6 +99,19 @@ void lane_commands_probed(struct lane *lane, const struct bc_partner_verdict *ve
 	}
 }
 
+void lane_commands_untestable(struct lane *lane)
+{
+	bool tries = lane->state == BC_LANE_PARKED || lane->state == BC_LANE_BROKEN;
+	for (struct bc_lane_command *c = take_all(&lane->for_probe), *next; c; c = next) {
+		next = c->next;
+		refuse(c, BC_ESTATE, "this partner has no test token that could be sent",
+		       tries ? "one conversion is let out now instead: backchannel lanes shows "
+			       "whether the lane opens"
+			     : "what is due leaves by itself: backchannel orders shows what comes "
+			       "of it");
+	}
+}
+
 void lane_commands_stop(struct lane *lane)
 {
 	for (struct bc_lane_command *c = take_all(&lane->for_record), *next; c; c = next) {

@@ -87,15 +87,16 @@ static void told_nothing(struct lane *lane)
 
 static struct bc_str test_token(const struct lane *lane)
 {
-	return bc_str_of(lane->product->partner->test_tokens[0]);
+	return bc_handback_test_token(lane->product->partner);
 }
 
 static void answered(void *ctx, const struct bc_http_answer *answer)
 {
 	struct lane *lane = ctx;
 	struct bc_handback *probe = &lane->probe;
+	struct bc_shop_config *config = bc_shop_config_ref(probe->config); /* its words are v's */
 	probe->call = NULL;
-	struct bc_str token = bc_str_of(probe->product->partner->test_tokens[0]);
+	struct bc_str token = bc_handback_test_token(probe->product->partner);
 	struct bc_partner_verdict v = bc_handback_read(probe, token, UINT64_MAX, 1, answer);
 	bc_handback_finish(probe);
 	bc_log_info("lane.probe", BC_LS("lane", lane->name), BC_LI("status", answer->status),
@@ -107,6 +108,7 @@ static void answered(void *ctx, const struct bc_http_answer *answer)
 	else
 		told_nothing(lane);
 	lane_commands_probed(lane, &v, answer);
+	bc_shop_config_unref(config);
 	delivery_check_stopped(lane->delivery);
 }
 
@@ -115,6 +117,12 @@ void lane_probe(struct lane *lane)
 	struct bc_delivery *d = lane->delivery;
 	if (lane->probe.call)
 		return;
+	if (lane->product && !lane_is_testable(lane)) {
+		if (lane->state == BC_LANE_PARKED || lane->state == BC_LANE_BROKEN)
+			lane_try(lane);
+		lane_commands_untestable(lane);
+		return;
+	}
 	if (!lane->product ||
 	    bc_handback_start(&lane->probe, d->client, d->desk.config, lane->product,
 			      test_token(lane), answered, lane, NULL)) {

@@ -125,16 +125,20 @@ static void raise_alarm(const struct lane *lane, enum bc_lane_state from, const 
 	char text[BC_LANE_NAME_BYTES + BC_LANE_REASON_BYTES + 64];
 	snprintf(text, sizeof(text), "backchannel: lane %s is %s%s%s", lane->name,
 		 bc_lane_state_name[lane->state], reason[0] ? ": " : "", reason);
-	bc_alerts_raise(lane->delivery->shop->alerts,
-			&(struct bc_alert){ .event = "lane.state",
-					    .lane = lane->name,
-					    .product = lane->label,
-					    .from = bc_lane_state_name[from],
-					    .to = bc_lane_state_name[lane->state],
-					    .reason = reason,
-					    .hint = hint,
-					    .text = text,
-					    .at_ms = lane->since_ms });
+	bc_alerts_raise(
+		lane->delivery->shop->alerts,
+		&(struct bc_alert){ .event = "lane.state",
+				    .lane = lane->name,
+				    .product = lane->label,
+				    .from = bc_lane_state_name[from],
+				    .to = bc_lane_state_name[lane->state],
+				    .reason = reason,
+				    .hint = hint,
+				    .page = from == BC_LANE_BROKEN || lane->state == BC_LANE_BROKEN
+						    ? "partner-down"
+						    : "lane-parked",
+				    .text = text,
+				    .at_ms = lane->since_ms });
 }
 
 static void tell(struct lane *lane, enum bc_lane_state from, const char *reason, const char *hint)
@@ -204,11 +208,11 @@ void lane_try(struct lane *lane)
 	delivery_lane_fill(lane);
 }
 
-/* The test token was taken and nothing is due that could say otherwise. A broken lane waits for
- * what comes. */
+/* The test token was taken and nothing is due that could say otherwise. A broken lane, and a parked
+ * one without a test token, wait for what comes. */
 void lane_nothing_to_try(struct lane *lane)
 {
-	if (lane->state == BC_LANE_PARKED && lane->trial)
+	if (lane->state == BC_LANE_PARKED && lane->trial && lane_is_testable(lane))
 		lane_open(lane);
 }
 
@@ -230,15 +234,24 @@ static void trial_failed(struct lane *lane, uint64_t wait_ms)
 	lane_sleep(lane, wait > wait_ms ? wait : wait_ms);
 }
 
-/* --- the credential: key, id, base URL ------------------------------------------------------- */
+/* --- the credential: key, id, base URL, definition ------------------------------------------- */
+
+/* Of the key, if the partner asks for one. text: BC_FINGERPRINT_BYTES. */
+static void fingerprint_of(const struct bc_product *product, char *text)
+{
+	if (product->key)
+		bc_secret_fingerprint(product->key, text);
+	else
+		memcpy(text, "none", sizeof("none"));
+}
 
 static bool same_credential(const struct bc_product *a, const struct bc_product *b,
 			    const char *fingerprint)
 {
 	char other[BC_FINGERPRINT_BYTES];
-	bc_secret_fingerprint(b->key, other);
+	fingerprint_of(b, other);
 	return strcmp(fingerprint, other) == 0 && strcmp(a->id, b->id) == 0 &&
-	       strcmp(a->base_url, b->base_url) == 0;
+	       strcmp(a->base_url, b->base_url) == 0 && a->edition == b->edition;
 }
 
 /* It was sent with one that is the lane's no longer: a refusal of that tells nothing. */
@@ -268,6 +281,7 @@ void lane_answered(struct lane *lane, const struct job *job)
 {
 	count_health(lane, false);
 	lane->proven |= !is_outdated(lane, job);
+	lane_doubts_answered(lane, job->finish.in.finish.outcome == BC_OUTCOME_DELIVERED);
 	if (lane->state == BC_LANE_BROKEN || (lane->state == BC_LANE_PARKED && job->trial))
 		lane_open(lane);
 }
@@ -316,14 +330,17 @@ static void hold(struct lane *lane, struct job *job, const struct bc_partner_ver
 	lane_probe(lane);
 }
 
-/* The test token was taken and a real one met the same answer: the lane stays, and the next probe
- * is followed by another conversion. */
+/* The test token was taken, or there is none, and a real one met the same answer: the lane stays,
+ * and the next probe is followed by another conversion. */
 static void trial_tripped(struct lane *lane, struct job *job,
 			  const struct bc_partner_verdict *verdict)
 {
 	snprintf(lane->reason, sizeof(lane->reason), "%s; %s", verdict->meaning, verdict->hint);
 	trial_failed(lane, 0);
-	lane_trip(lane, job);
+	if (lane_is_testable(lane))
+		lane_trip(lane, job);
+	else
+		lane_put_back(job, lane->delivery->desk.config->retry.base_ms);
 }
 
 void lane_suspect(struct lane *lane, struct job *job, const struct bc_partner_verdict *verdict)
@@ -334,8 +351,10 @@ void lane_suspect(struct lane *lane, struct job *job, const struct bc_partner_ve
 		lane_put_back(job, 0);
 	else if (lane->state == BC_LANE_PARKED && job->trial && lane->trial)
 		trial_tripped(lane, job, verdict);
-	else if (tests)
+	else if (tests && lane_is_testable(lane))
 		hold(lane, job, verdict);
+	else if (tests)
+		lane_doubt(lane, job, verdict);
 	else /* whatever moved the lane meanwhile decides when it goes out again */
 		lane_put_back(job, lane->next_ms > now ? lane->next_ms - now : 0);
 }
@@ -354,7 +373,7 @@ struct lane *lane_create(struct bc_delivery *d, const struct bc_product *product
 		     bc_str_copy(lane->label, sizeof(lane->label), label);
 	BC_ASSERT(!failed);
 	bc_lane_name(partner, label, lane->name);
-	bc_secret_fingerprint(product->key, lane->key_fingerprint);
+	fingerprint_of(product, lane->key_fingerprint);
 	lane->since_ms = bc_wall_ms(d->shop->clock);
 	lane->lease_arena = bc_arena_create(LEASE_ARENA_BYTES, LEASE_ARENA_MAX);
 	lane->timer = bc_timer_create(d->loop, lane_timer, lane);
@@ -387,6 +406,7 @@ static void credential_changed(struct lane *lane)
 		    BC_LS("key_fingerprint", lane->key_fingerprint),
 		    BC_LS("state", bc_lane_state_name[lane->state]));
 	lane->proven = false;
+	lane_doubts_clear(lane);
 	lane_probe_drop(lane);
 	lane_look(lane);
 }
@@ -399,7 +419,7 @@ void lane_reconfigure(struct lane *lane, const struct bc_product *product)
 		lane_probe_drop(lane);
 		bc_timer_stop(lane->timer);
 	} else if (!former || !same_credential(former, product, lane->key_fingerprint)) {
-		bc_secret_fingerprint(product->key, lane->key_fingerprint);
+		fingerprint_of(product, lane->key_fingerprint);
 		credential_changed(lane);
 	}
 	lane_publish(lane);

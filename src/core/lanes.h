@@ -16,6 +16,10 @@
  *            token was taken     suspect; a trial refused         a conversion, if one is due: open
  * paused     no                  the operator                     the operator's resume: open
  *
+ * Where the partner has no test token a lane is never suspect: what other conversions meet tells
+ * whether one is at fault or the lane is (lane_doubt.c), and a parked lane lets one conversion out
+ * instead of the test token.
+ *
  * Parked and paused time counts towards no deadline (they "stand"); broken and throttled time does.
  * Throttled, broken, parked and paused are kept over a restart. Entering broken, parked or paused
  * and coming back to open from one of them is told once: log, metric, alert.url. A parked lane

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "core/landing.h"
 
 struct accept_op {
 	struct bc_store_op op;
@@ -78,15 +79,16 @@ static void order_stored(struct bc_store_op *op)
 	bc_shop_config_unref(config);
 }
 
-static int fill_token(struct bc_desk *desk, struct bc_str token, struct bc_accept *in,
-		      struct bc_err *err)
+static int fill_token(struct bc_desk *desk, struct bc_str token, const struct bc_product *product,
+		      struct bc_accept *in, struct bc_err *err)
 {
-	enum bc_token_kind kind =
-		bc_token_classify_strict(token.ptr, token.len, desk->config->pattern);
+	const struct bc_partner *partner = bc_landing_partner(desk->config, product);
+	enum bc_token_kind kind = bc_landing_kind(desk->config, partner, token);
 	if (kind == BC_TOKEN_INVALID) {
 		bc_err_set(err, BC_EINVAL, "field \"token\" is not a click token");
 		bc_err_hint(err, "a token is 4 to 128 of A-Z a-z 0-9 _ -; leave the field out when "
-				 "the visitor came without one");
+				 "the visitor came without one. That of another partner needs its "
+				 "product beside it");
 		return BC_EINVAL;
 	}
 	in->token = token;
@@ -97,46 +99,59 @@ static int fill_token(struct bc_desk *desk, struct bc_str token, struct bc_accep
 	return 0;
 }
 
-static int fill_click(struct bc_desk *desk, const struct bc_report *report, struct bc_accept *in,
-		      struct bc_err *err)
+static void set_product(const struct bc_shop_config *config, const struct bc_product *product,
+			struct bc_accept *in)
+{
+	in->partner = bc_str_of(bc_landing_partner(config, product)->name);
+	in->product = bc_str_of(product ? product->label : "default");
+}
+
+static int refuse_product(struct bc_str label, struct bc_err *err)
+{
+	bc_err_set(err, BC_EINVAL, "product \"%.*s\" is not configured",
+		   (int)(label.len > 64 ? 64 : label.len), label.ptr);
+	bc_err_hint(err, "add a [product LABEL] section, or leave the field out");
+	return BC_EINVAL;
+}
+
+/* A click that is a token says by itself whose it is, or belongs to the order's product. */
+static int fill_click(struct bc_desk *desk, const struct bc_report *report,
+		      const struct bc_product *product, struct bc_accept *in, struct bc_err *err)
 {
 	struct bc_click_name name;
 	int result = bc_click_name_read(report->click, &name, err);
 	if (result)
 		return result;
-	if (name.what == BC_NAMED_TOKEN && !in->token.ptr)
-		return fill_token(desk, name.token, in, err);
+	if (name.what == BC_NAMED_TOKEN && !in->token.ptr) {
+		if (name.product.ptr) {
+			product = bc_config_product(desk->config, name.product);
+			if (!product)
+				return refuse_product(name.product, err);
+			set_product(desk->config, product, in);
+		}
+		return fill_token(desk, name.token, product, in, err);
+	}
 	in->has_click = name.what == BC_NAMED_ID;
 	if (in->has_click)
 		memcpy(in->click, name.id, sizeof(in->click));
 	return 0;
 }
 
-static int fill_product(const struct bc_shop_config *config, struct bc_str asked,
-			struct bc_accept *in, struct bc_err *err)
+static int find_product(const struct bc_shop_config *config, struct bc_str asked,
+			const struct bc_product **ret_product, struct bc_err *err)
 {
-	const struct bc_product *product = bc_config_product_for_path(config, (struct bc_str){ 0 });
-	if (asked.ptr) {
-		product = bc_config_product(config, asked);
-		if (!product) {
-			bc_err_set(err, BC_EINVAL, "product \"%.*s\" is not configured",
-				   (int)(asked.len > 64 ? 64 : asked.len), asked.ptr);
-			bc_err_hint(err, "add a [product LABEL] section, or leave the field out");
-			return BC_EINVAL;
-		}
-	}
-	in->partner = bc_str_of(config->partner->name);
-	in->product = bc_str_of(product ? product->label : "default");
-	return 0;
+	*ret_product = asked.ptr ? bc_config_product(config, asked)
+				 : bc_config_product_for_path(config, (struct bc_str){ 0 });
+	return asked.ptr && !*ret_product ? refuse_product(asked, err) : 0;
 }
 
 static int check_text(struct bc_str text, size_t max, const char *name, struct bc_err *err)
 {
 	if (text.len <= max && !bc_has_control(text))
 		return 0;
-	return bc_err_set(err, BC_EINVAL,
-			  "field \"%s\" must be at most %zu bytes without control characters", name,
-			  max);
+	return bc_err_tell(
+		err, BC_EINVAL, "shorten it, and leave out line breaks and control characters",
+		"field \"%s\" must be at most %zu bytes without control characters", name, max);
 }
 
 static int fill_session(struct bc_desk *desk, struct bc_str session, struct bc_accept *in,
@@ -153,21 +168,23 @@ static int fill_session(struct bc_desk *desk, struct bc_str session, struct bc_a
 static int fill_accept(struct bc_desk *desk, const struct bc_report *report, struct bc_accept *in,
 		       const char **ret_field, struct bc_err *err)
 {
+	const struct bc_product *product;
 	int result;
 	*ret_field = "order";
 	if ((result = bc_order_id_check(report->order, err)))
 		return result;
+	*ret_field = "product";
+	if ((result = find_product(desk->config, report->product, &product, err)))
+		return result;
+	set_product(desk->config, product, in);
 	*ret_field = "token";
-	if (report->token.ptr && (result = fill_token(desk, report->token, in, err)))
+	if (report->token.ptr && (result = fill_token(desk, report->token, product, in, err)))
 		return result;
 	*ret_field = "click";
-	if ((result = fill_click(desk, report, in, err)))
+	if ((result = fill_click(desk, report, product, in, err)))
 		return result;
 	*ret_field = "session";
 	if (report->session.ptr && (result = fill_session(desk, report->session, in, err)))
-		return result;
-	*ret_field = "product";
-	if ((result = fill_product(desk->config, report->product, in, err)))
 		return result;
 	*ret_field = "amount";
 	if ((result = check_text(report->amount, 32, "amount", err)))

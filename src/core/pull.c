@@ -147,7 +147,10 @@ static void take(struct bc_pull *p)
 	struct bc_err err = { 0 };
 	struct bc_str key = { 0 };
 	if (page->items && (!page->last_updated_ms || !page->last_entity_id)) {
-		bc_err_set(&err, BC_EINVAL, "an order of Commerce has no updated_at or entity_id");
+		bc_err_tell(&err, BC_EINVAL,
+			    "is commerce.base_url the REST address of the shop? Its answer to "
+			    "V1/orders is not one of Commerce",
+			    "an order of Commerce has no updated_at or entity_id");
 		bc_pull_fail(p, &err);
 		return;
 	}

@@ -79,6 +79,7 @@ static void tell(const struct bc_return_rate *r, const char *lane, const char *l
 							     .to = states[low],
 							     .reason = reason,
 							     .hint = hint,
+							     .page = "return-rate",
 							     .text = text,
 							     .at_ms = bc_wall_ms(r->shop->clock) });
 }

@@ -65,20 +65,29 @@ const struct bc_product *bc_config_product(const struct bc_shop_config *c, struc
 	return NULL;
 }
 
-const struct bc_product *bc_config_product_for_path(const struct bc_shop_config *c,
-						    struct bc_str path)
+const struct bc_product *bc_config_product_of(const struct bc_shop_config *c, struct bc_str path,
+					      const struct bc_partner *partner)
 {
-	const struct bc_product *best = c->product_count ? &c->products[0] : NULL;
+	const struct bc_product *best = NULL;
 	size_t best_len = 0;
 	for (size_t i = 0; i < c->product_count; i++) {
 		const struct bc_product *p = &c->products[i];
 		size_t len = p->landing ? strlen(p->landing) : 0;
+		if (partner && p->partner != partner)
+			continue;
+		best = best ? best : p;
 		if (len > best_len && bc_str_starts(path, p->landing)) {
 			best = p;
 			best_len = len;
 		}
 	}
 	return best;
+}
+
+const struct bc_product *bc_config_product_for_path(const struct bc_shop_config *c,
+						    struct bc_str path)
+{
+	return bc_config_product_of(c, path, NULL);
 }
 
 static void hand_over(struct bc_task *task)

@@ -25,10 +25,11 @@
 struct bc_product {
 	const char *label; /* "default" is the one of SOVENDUS_PRODUCT_ID */
 	const struct bc_partner *partner;
+	uint64_t edition; /* of the partner's definition: another one may mend what was wrong */
 	const char *base_url;
 	const char *id;
-	struct bc_secret *key;
-	const char *landing; /* path prefix that chooses it, or NULL */
+	struct bc_secret *key; /* NULL: the partner asks for none */
+	const char *landing;   /* path prefix that chooses it, or NULL */
 };
 
 /*
@@ -42,9 +43,11 @@ struct bc_shop_config {
 
 	const struct bc_product *products; /* the first is the default */
 	size_t product_count; /* 0: the hand-back is off; clicks and orders are still kept */
-	const struct bc_partner *partner;	/* whose tokens landing URLs carry */
-	const char *const *params;		/* token parameters, ended by NULL */
-	const struct bc_token_pattern *pattern; /* NULL: the safe alphabet alone */
+	/* The partner that the settings say more of than its definition does; also the one whose
+	 * clicks are kept when there is no product. See landing.h. */
+	const struct bc_partner *partner;
+	const char *const *params;		/* its token parameters, ended by NULL */
+	const struct bc_token_pattern *pattern; /* its; NULL: the safe alphabet alone */
 	uint64_t click_ttl_ms, order_adopt_ms, order_keep_ms;
 	struct bc_retry_policy retry;
 	uint64_t connect_timeout_ms, timeout_ms, lease_ms, probe_ms;
@@ -63,10 +66,12 @@ void bc_shop_config_unref(struct bc_shop_config *config); /* NULL is fine; any t
 
 /* The product of that label, or NULL. */
 const struct bc_product *bc_config_product(const struct bc_shop_config *c, struct bc_str label);
-/* The product whose landing prefix fits path best (longest), else the default one; NULL without
- * any. */
+/* Of the products of partner (NULL: of all) the one whose landing prefix fits path best (longest),
+ * else the first; NULL without any. */
+const struct bc_product *bc_config_product_of(const struct bc_shop_config *c, struct bc_str path,
+					      const struct bc_partner *partner);
 const struct bc_product *bc_config_product_for_path(const struct bc_shop_config *c,
-						    struct bc_str path);
+						    struct bc_str path); /* of all */
 
 enum { BC_DURATION_BUCKETS = 12 };
 /* Upper bounds of the attempt duration histogram, ms. */

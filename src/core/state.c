@@ -32,8 +32,9 @@ static int make_parents(char *path, struct bc_err *err)
 		int result = mkdir(path, 0755);
 		*slash = '/';
 		if (result && errno != EEXIST)
-			return bc_err_set(err, BC_EIO, "cannot make the directory above \"%s\": %s",
-					  path, strerror(errno));
+			return bc_err_tell(err, BC_EIO, bc_errno_hint(errno),
+					   "cannot make the directory above \"%s\": %s", path,
+					   strerror(errno));
 	}
 	return 0;
 }
@@ -51,8 +52,9 @@ int bc_state_dir_make(const char *path, struct bc_err *err)
 			return result;
 		made = 0;
 		if (mkdir(path, 0700) && errno != EEXIST)
-			return bc_err_set(err, BC_EIO, "cannot make the state directory \"%s\": %s",
-					  path, strerror(errno));
+			return bc_err_tell(err, BC_EIO, bc_errno_hint(errno),
+					   "cannot make the state directory \"%s\": %s", path,
+					   strerror(errno));
 	}
 	if (stat(path, &st)) {
 		bc_err_set(err, BC_EIO, "cannot use the state directory \"%s\": %s", path,
@@ -61,8 +63,9 @@ int bc_state_dir_make(const char *path, struct bc_err *err)
 		return BC_EIO;
 	}
 	if (!S_ISDIR(st.st_mode))
-		return bc_err_set(err, BC_EINVAL, "the state directory \"%s\" is not a directory",
-				  path);
+		return bc_err_tell(err, BC_EINVAL,
+				   "set BACKCHANNEL_STATE to a directory, or move that file away",
+				   "the state directory \"%s\" is not a directory", path);
 	if (st.st_mode & 022) {
 		bc_err_set(err, BC_EINVAL, "the state directory \"%s\" may be written by others",
 			   path);
@@ -89,7 +92,8 @@ int bc_state_lock(const char *dir, struct bc_state_lock **ret_lock, struct bc_er
 {
 	char path[PATH_BYTES];
 	if (snprintf(path, sizeof(path), "%s/lock", dir) >= (int)sizeof(path))
-		return bc_err_set(err, BC_EINVAL, "the state directory's path is too long");
+		return bc_err_tell(err, BC_EINVAL, "choose a shorter path for BACKCHANNEL_STATE",
+				   "the state directory's path is too long");
 	autoclose int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		bc_err_set(err, BC_EIO, "cannot open \"%s\": %s", path, strerror(errno));
@@ -99,7 +103,8 @@ int bc_state_lock(const char *dir, struct bc_state_lock **ret_lock, struct bc_er
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
 		if (errno == EWOULDBLOCK)
 			return refuse_locked(fd, dir, err);
-		return bc_err_set(err, BC_EIO, "cannot lock \"%s\": %s", path, strerror(errno));
+		return bc_err_tell(err, BC_EIO, bc_errno_hint(errno), "cannot lock \"%s\": %s",
+				   path, strerror(errno));
 	}
 	struct bc_state_lock *lock = calloc(1, sizeof(*lock));
 	if (!lock)
@@ -176,20 +181,38 @@ static int read_key(int fd, const char *path, uint8_t key[HASH_KEY_BYTES], struc
 	return 0;
 }
 
+static int take_key(uint8_t key[HASH_KEY_BYTES], struct bc_secret **ret_key, struct bc_err *err)
+{
+	*ret_key = bc_secret_create(key, HASH_KEY_BYTES);
+	bc_wipe(key, HASH_KEY_BYTES);
+	return *ret_key ? 0 : bc_err_nomem(err);
+}
+
+int bc_state_hash_key_read(const char *path, struct bc_secret **ret_key, struct bc_err *err)
+{
+	uint8_t key[HASH_KEY_BYTES];
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0) {
+		int code = errno == ENOENT ? BC_ENOENT : BC_EIO;
+		return bc_err_tell(err, code, bc_errno_hint(errno),
+				   "cannot read the hash key \"%s\": %s", path, strerror(errno));
+	}
+	int result = read_key(fd, path, key, err);
+	return result ? result : take_key(key, ret_key, err);
+}
+
 int bc_state_hash_key(const char *dir, struct bc_secret **ret_key, struct bc_err *err)
 {
 	char path[PATH_BYTES];
 	uint8_t key[HASH_KEY_BYTES];
 	if (snprintf(path, sizeof(path), "%s/hash.key", dir) >= (int)sizeof(path))
-		return bc_err_set(err, BC_EINVAL, "the state directory's path is too long");
+		return bc_err_tell(err, BC_EINVAL, "choose a shorter path for BACKCHANNEL_STATE",
+				   "the state directory's path is too long");
 	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	int result;
 	if (fd < 0 && errno != ENOENT)
-		return bc_err_set(err, BC_EIO, "cannot read \"%s\": %s", path, strerror(errno));
+		return bc_err_tell(err, BC_EIO, bc_errno_hint(errno), "cannot read \"%s\": %s",
+				   path, strerror(errno));
 	result = fd < 0 ? make_key(dir, path, key, err) : read_key(fd, path, key, err);
-	if (result)
-		return result;
-	*ret_key = bc_secret_create(key, sizeof(key));
-	bc_wipe(key, sizeof(key));
-	return *ret_key ? 0 : bc_err_nomem(err);
+	return result ? result : take_key(key, ret_key, err);
 }

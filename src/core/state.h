@@ -26,5 +26,8 @@ void bc_state_unlock(struct bc_state_lock *lock); /* NULL is fine */
  * (damaged). */
 BC_MUST_CHECK int bc_state_hash_key(const char *dir, struct bc_secret **ret_key,
 				    struct bc_err *err);
+/* Reads a file that holds a hash key. 0, BC_ENOENT, BC_EIO, BC_EINVAL (it is none). */
+BC_MUST_CHECK int bc_state_hash_key_read(const char *path, struct bc_secret **ret_key,
+					 struct bc_err *err);
 
 #endif

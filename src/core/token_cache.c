@@ -70,7 +70,8 @@ int bc_token_cache_key(const char *token_url, const char *client_id, const char 
 
 static int fail(struct bc_err *err, const char *what, const char *path)
 {
-	return bc_err_set(err, BC_EIO, "cannot %s \"%s\": %s", what, path, strerror(errno));
+	return bc_err_tell(err, BC_EIO, bc_errno_hint(errno), "cannot %s \"%s\": %s", what, path,
+			   strerror(errno));
 }
 
 static int check_directory(const char *path, const struct stat *st, struct bc_err *err)
@@ -104,9 +105,8 @@ static int open_directory(const struct bc_token_cache *c, int *ret_fd, struct bc
 	struct stat st;
 	autoclose int fd = open(c->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st)) {
-		fail(err, "open the directory", c->directory);
 		bc_err_hint(err, "make it (mode 0700), or name a file in another one");
-		return BC_EIO;
+		return fail(err, "open the directory", c->directory);
 	}
 	int result = check_directory(c->directory, &st, err);
 	if (result)
@@ -150,7 +150,10 @@ int bc_token_cache_lock(struct bc_token_cache *c, struct bc_err *err)
 		return result;
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
 		if (errno == EWOULDBLOCK || errno == EINTR)
-			return bc_err_set(err, BC_EBUSY, "\"%s\" is locked", c->lock_name);
+			return bc_err_tell(err, BC_EBUSY,
+					   "nothing to do: another process fetches the token, and "
+					   "it is read when it is there",
+					   "\"%s\" is locked", c->lock_name);
 		return fail(err, "lock", c->lock_name);
 	}
 	c->lock = fd;
@@ -333,7 +336,9 @@ int bc_token_cache_write(struct bc_token_cache *c, const char *key,
 	bc_buf_init(&content, FILE_MAX_BYTES);
 	result = print(&content, key, token);
 	if (result)
-		bc_err_set(err, result, "no memory for the content of \"%s\"", c->name);
+		bc_err_tell(err, result,
+			    "free memory on this machine; the token itself is in use all the same",
+			    "no memory for the content of \"%s\"", c->name);
 	else
 		result = replace(c, directory, &content, err);
 	bc_buf_finish(&content);

@@ -149,7 +149,8 @@ static bool hopeless(const struct bc_tokens *t, const struct bc_token_wait *wait
 {
 	const struct token_record *r = &t->record;
 	if (t->stopped) {
-		bc_err_set(ret_why, BC_ESTATE, "the program ends");
+		bc_err_tell(ret_why, BC_ESTATE, "nothing to do: ask again when it has started",
+			    "the program ends");
 		return true;
 	}
 	if (r->in_flight)
@@ -252,6 +253,17 @@ static enum bc_token_state state_of(enum bc_oauth_freshness is, bool parked)
 	return is == BC_OAUTH_FRESH ? BC_TOKEN_FRESH : BC_TOKEN_STALE;
 }
 
+/* Under the mutex. As due_ms in tokens_flight.c has it, for who only watches. */
+static uint64_t refresh_ms(const struct token_record *r, const struct bc_access_token *usable)
+{
+	uint64_t at_ms = r->next_try_ms;
+	if (!usable)
+		return at_ms;
+	if (usable->times.refresh_ms > at_ms)
+		at_ms = usable->times.refresh_ms;
+	return r->quiet_ms > at_ms ? r->quiet_ms : at_ms;
+}
+
 void bc_tokens_look(struct bc_tokens *t, struct bc_tokens_view *ret_view)
 {
 	uint64_t now_ms = bc_elapsed_ms(t->clock);
@@ -268,6 +280,9 @@ void bc_tokens_look(struct bc_tokens *t, struct bc_tokens_view *ret_view)
 	view.parked = r->parked;
 	view.in_flight = r->in_flight;
 	view.last = r->last;
+	view.refreshes = t->options.eager || r->in_flight;
+	uint64_t at_ms = r->in_flight ? 0 : refresh_ms(r, is == BC_OAUTH_EXPIRED ? NULL : token);
+	view.refresh_in_ms = at_ms > now_ms ? at_ms - now_ms : 0;
 	pthread_mutex_unlock(&t->lock);
 	if (token) {
 		view.generation = token->generation;

@@ -151,6 +151,8 @@ struct bc_tokens_view {
 	uint64_t requests[BC_OAUTH_RESULTS]; /* made so far, by what came of them */
 	uint64_t failures;		     /* in a row */
 	uint64_t next_try_ms;		     /* from now; 0: none is planned */
+	bool refreshes;			     /* another one is going to be asked for by itself: */
+	uint64_t refresh_in_ms;		     /* from now; 0: it is being asked for, or at once */
 	bool on_next_secret; /* the first secret was refused, the second is in use */
 	bool parked;	     /* the credential is refused; a token in hand is lent all the same */
 	bool in_flight;	     /* a request is under way */

@@ -23,12 +23,19 @@ static int check(const struct bc_oauth_config *from, struct bc_err *err)
 {
 	struct bc_str url = bc_str_of(from->token_url);
 	if (!bc_str_starts(url, "https://") && !bc_str_starts(url, "http://"))
-		return bc_err_set(err, BC_EINVAL, "the token URL \"%s\" is not an http(s) one",
-				  from->token_url ? from->token_url : "");
+		return bc_err_tell(err, BC_EINVAL, "set oauth.endpoint to an address with https://",
+				   "the token URL \"%s\" is not an http(s) one",
+				   from->token_url ? from->token_url : "");
 	if (!from->client_id || !from->client_id[0])
-		return bc_err_set(err, BC_EINVAL, "the OAuth client id is missing");
+		return bc_err_tell(err, BC_EINVAL,
+				   "set IMS_CLIENT_ID to the client ID of the project in Adobe's "
+				   "Developer Console",
+				   "the OAuth client id is missing");
 	if (!from->secret || !bc_secret_len(from->secret))
-		return bc_err_set(err, BC_EINVAL, "the OAuth client secret is missing");
+		return bc_err_tell(err, BC_EINVAL,
+				   "set IMS_CLIENT_SECRET to the client secret of that project, or "
+				   "name a file that holds it",
+				   "the OAuth client secret is missing");
 	return 0;
 }
 

@@ -161,7 +161,8 @@ static void give_up_all(struct bc_tokens *t)
 {
 	struct token_posts posts = { .count = 0 };
 	struct bc_err why = { 0 };
-	bc_err_set(&why, BC_ESTATE, "the program ends");
+	bc_err_tell(&why, BC_ESTATE, "nothing to do: ask again when it has started",
+		    "the program ends");
 	pthread_mutex_lock(&t->lock);
 	for (struct bc_token_wait *wait = t->waiters.first, *next; wait; wait = next) {
 		next = wait->next;

@@ -9,6 +9,9 @@
 
 #include "base/err.h"
 
+#define WAIT_HINT                                                                                  \
+	"it is tried again by itself; when it stays so, see the machine's memory and clock"
+
 /* --- when to ask again ----------------------------------------------------------------------- */
 
 static uint64_t doubled(uint64_t first_ms, uint64_t cap_ms, unsigned n)
@@ -130,10 +133,8 @@ static void describe(const struct bc_oauth_verdict *v, const struct bc_http_answ
 		said = answer->error_text, more = "";
 	if (unquotable)
 		said = more = "";
-	bc_err_set(ret_err, code, "%s%s%s%s%s%s", v->meaning, said[0] ? " (" : "", said,
-		   more[0] ? ": " : "", more, said[0] ? ")" : "");
-	if (v->hint[0])
-		bc_err_hint(ret_err, "%s", v->hint);
+	bc_err_tell(ret_err, code, v->hint[0] ? v->hint : WAIT_HINT, "%s%s%s%s%s%s", v->meaning,
+		    said[0] ? " (" : "", said, more[0] ? ": " : "", more, said[0] ? ")" : "");
 }
 
 static void refused(struct bc_tokens *t, const struct bc_oauth_verdict *v,
@@ -196,7 +197,7 @@ static void failed_ourselves(struct bc_tokens *t, const struct bc_http_answer *a
 			     const char *text)
 {
 	struct token_failure failure = { .why = BC_OAUTH_FAILED, .status = answer->status };
-	bc_err_set(&failure.err, BC_EUNREACH, "%s", text);
+	bc_err_tell(&failure.err, BC_EUNREACH, WAIT_HINT, "%s", text);
 	failed(t, &failure);
 }
 

@@ -89,8 +89,9 @@ static void run_done(struct bc_task *task)
 				   BC_OAUTH_EXPIRED) {
 		bc_access_token_unref(wait->token);
 		wait->token = NULL;
-		wait->result = bc_err_set(&wait->err, BC_ETIMEDOUT,
-					  "the access token ran out before it was used");
+		wait->result = bc_err_tell(&wait->err, BC_ETIMEDOUT,
+					   "try again: the next one is on its way",
+					   "the access token ran out before it was used");
 	}
 	wait->done(wait);
 }

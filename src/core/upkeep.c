@@ -5,12 +5,14 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "core/return_rate.h"
+#include "core/watch.h"
 
 enum {
 	PURGE_EVERY_MS = 60 * 1000,
 	PURGE_AGAIN_MS = 20, /* while there is more; leaves the store to others in between */
 	PROBE_EVERY_MS = 1000,
-	LOOK_EVERY_MS = 60 * 1000, /* at the return rate */
+	LOOK_EVERY_MS = 60 * 1000,  /* at the return rate */
+	COUNT_EVERY_MS = 60 * 1000, /* what waits, and since when */
 	ARENA_BYTES = 4096,
 	ARENA_MAX_BYTES = 1024 * 1024,
 	PURGE_ROWS = 500,
@@ -25,7 +27,11 @@ struct bc_upkeep {
 	struct bc_store_op op;
 	struct bc_arena *arena;		      /* owned; op's */
 	struct bc_return_rate *return_rate;   /* owned */
+	struct bc_watch *watch;		      /* owned */
+	struct bc_tokens *tokens;	      /* borrowed; NULL: none */
+	struct bc_journal *journal;	      /* borrowed; NULL: none */
 	uint64_t next_purge_ms, next_look_ms; /* elapsed clock */
+	uint64_t next_count_ms;
 	bool busy, stopping;
 	bool told, told_broken; /* that the store takes no writes; that it never will again */
 	void (*stopped)(void *ctx);
@@ -128,6 +134,39 @@ static void look(struct bc_upkeep *u)
 	u->next_look_ms = bc_elapsed_ms(u->shop->clock) + LOOK_EVERY_MS;
 }
 
+static void counted(struct bc_store_op *op)
+{
+	struct bc_upkeep *u = BC_CONTAINER(op, struct bc_upkeep, op);
+	u->busy = false;
+	if (op->result == 0)
+		bc_watch_lanes(u->watch, op->out.lanes.lanes, op->out.lanes.count,
+			       bc_elapsed_ms(u->shop->clock));
+	check_stopped(u);
+}
+
+/* What is known here; the lanes' orders are asked of the store. */
+static void watch(struct bc_upkeep *u, const struct bc_store_stats *stats, uint64_t now)
+{
+	struct bc_tokens_view token;
+	struct bc_journal_view journal;
+	bc_watch_store(u->watch, stats, now);
+	if (u->tokens) {
+		bc_tokens_look(u->tokens, &token);
+		bc_watch_token(u->watch, &token, now);
+	}
+	if (u->journal) {
+		bc_journal_look(u->journal, &journal);
+		bc_watch_journal(u->watch, &journal, now);
+	}
+}
+
+static void count_lanes(struct bc_upkeep *u)
+{
+	bc_arena_reset(u->arena);
+	u->op = (struct bc_store_op){ .kind = BC_STORE_LANES, .done = counted, .arena = u->arena };
+	u->next_count_ms = bc_elapsed_ms(u->shop->clock) + COUNT_EVERY_MS;
+}
+
 static void tell_broken(struct bc_upkeep *u, const struct bc_err *why)
 {
 	if (u->told_broken)
@@ -150,6 +189,7 @@ static void turn(void *ctx)
 	uint64_t now = bc_elapsed_ms(u->shop->clock);
 	if (stats.broken)
 		tell_broken(u, &stats.broken_err);
+	watch(u, &stats, now);
 	if (u->told && stats.writable) /* somebody's write went through before a probe did */
 		tell_writable(u);
 	if (!stats.writable && !stats.broken)
@@ -158,6 +198,8 @@ static void turn(void *ctx)
 		purge(u);
 	else if (u->desk.config->return_rate_alert_pct && now >= u->next_look_ms)
 		look(u);
+	else if (now >= u->next_count_ms)
+		count_lanes(u);
 	else
 		return;
 	u->busy = true;
@@ -174,7 +216,9 @@ int bc_upkeep_create(struct bc_loop *loop, struct bc_shop *shop, struct bc_deliv
 	u->timer = bc_timer_create(loop, turn, u);
 	u->arena = bc_arena_create(ARENA_BYTES, ARENA_MAX_BYTES);
 	u->return_rate = bc_return_rate_create(shop);
-	if (bc_desk_init(&u->desk, shop, loop, err) || !u->timer || !u->arena || !u->return_rate) {
+	u->watch = bc_watch_create(shop);
+	if (bc_desk_init(&u->desk, shop, loop, err) || !u->timer || !u->arena || !u->return_rate ||
+	    !u->watch) {
 		bc_upkeep_destroy(u);
 		return bc_err_nomem(err);
 	}
@@ -183,10 +227,16 @@ int bc_upkeep_create(struct bc_loop *loop, struct bc_shop *shop, struct bc_deliv
 	return 0;
 }
 
+void bc_upkeep_watch(struct bc_upkeep *u, struct bc_tokens *tokens, struct bc_journal *journal)
+{
+	u->tokens = tokens;
+	u->journal = journal;
+}
+
 void bc_upkeep_reconfigure(struct bc_upkeep *u, struct bc_shop_config *config)
 {
 	bc_desk_reconfigure(&u->desk, config);
-	u->next_look_ms = 0;
+	u->next_look_ms = u->next_count_ms = 0;
 }
 
 void bc_upkeep_stop(struct bc_upkeep *u, void (*done)(void *ctx), void *ctx)
@@ -205,6 +255,7 @@ void bc_upkeep_destroy(struct bc_upkeep *u)
 	bc_timer_destroy(u->timer);
 	bc_desk_finish(&u->desk);
 	bc_return_rate_destroy(u->return_rate);
+	bc_watch_destroy(u->watch);
 	bc_arena_destroy(u->arena);
 	free(u);
 }

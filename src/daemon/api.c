@@ -10,34 +10,53 @@
 
 /* Sorted by path. A segment {…} takes any one segment, percent-decoded. */
 static const struct route {
-	const char *method, *path;
+	const char *method, *path, *summary; /* as in docs/openapi.yaml */
 	route_handler *handler;
 	bool open; /* needs no API token */
 } routes[] = {
-	{ "GET", "/healthz", get_health, true },
-	{ "GET", "/metrics", get_metrics, false },
-	{ "GET", "/readyz", get_ready, true },
-	{ "POST", "/v1/clicks", post_click, false },
-	{ "DELETE", "/v1/clicks/{click}", delete_click, false },
-	{ "GET", "/v1/lanes", get_lanes, false },
-	{ "POST", "/v1/lanes/{lane}/pause", pause_lane, false },
-	{ "POST", "/v1/lanes/{lane}/probe", probe_lane, false },
-	{ "POST", "/v1/lanes/{lane}/resume", resume_lane, false },
-	{ "GET", "/v1/orders", list_orders, false },
-	{ "POST", "/v1/orders", post_order, false },
-	{ "POST", "/v1/orders/retry", retry_orders, false },
-	{ "GET", "/v1/orders/{order}", get_order, false },
-	{ "POST", "/v1/orders/{order}/cancel", cancel_order, false },
-	{ "POST", "/v1/orders/{order}/retry", retry_order, false },
-	{ "GET", "/v1/pull", get_pull, false },
-	{ "POST", "/v1/pull", post_pull, false },
-	{ "GET", "/v1/summary", get_summary, false },
-	{ "GET", "/v1/token", get_token, false },
+	{ "GET", "/", "The console", get_console_html, true },
+	{ "GET", "/console-base.js", "What the console's scripts share", get_console_base_js,
+	  true },
+	{ "GET", "/console-orders.js", "The console's list of orders", get_console_orders_js,
+	  true },
+	{ "GET", "/console.css", "The console's style", get_console_css, true },
+	{ "GET", "/console.js", "The console's script", get_console_js, true },
+	{ "GET", "/dygraph.css", "The style of the console's charts", get_dygraph_css, true },
+	{ "GET", "/dygraph.js", "The console's charts", get_dygraph_js, true },
+	{ "GET", "/healthz", "Is the process alive", get_health, true },
+	{ "GET", "/metrics", "Metrics for Prometheus", get_metrics, false },
+	{ "GET", "/openapi.yaml", "This description", get_openapi_yaml, true },
+	{ "GET", "/readyz", "Does the store take writes", get_ready, true },
+	{ "DELETE", "/v1/backup", "Drop the copy", delete_backup, false },
+	{ "GET", "/v1/backup", "How far the copy of the store came", get_backup, false },
+	{ "POST", "/v1/backup", "Copy the store while it works", post_backup, false },
+	{ "POST", "/v1/clicks", "Keep the click of a landing", post_click, false },
+	{ "DELETE", "/v1/clicks/{click}", "Forget a click, consent is withdrawn", delete_click,
+	  false },
+	{ "GET", "/v1/history", "Clicks, orders and hand-backs over time", get_history, false },
+	{ "GET", "/v1/lanes", "Lanes, and why each stands as it does", get_lanes, false },
+	{ "POST", "/v1/lanes/{lane}/pause", "Hold a lane", pause_lane, false },
+	{ "POST", "/v1/lanes/{lane}/probe", "Ask the partner with a test token now", probe_lane,
+	  false },
+	{ "POST", "/v1/lanes/{lane}/resume", "Let a paused lane go on", resume_lane, false },
+	{ "GET", "/v1/orders", "List orders, or count them", list_orders, false },
+	{ "POST", "/v1/orders", "Report a completed order", post_order, false },
+	{ "POST", "/v1/orders/retry", "Hand back many orders again", retry_orders, false },
+	{ "GET", "/v1/orders/{order}", "Tell an order's story", get_order, false },
+	{ "POST", "/v1/orders/{order}/cancel", "Withdraw an order that was not handed back yet",
+	  cancel_order, false },
+	{ "POST", "/v1/orders/{order}/retry", "Hand back an order now, or again", retry_order,
+	  false },
+	{ "GET", "/v1/pull", "How far the pull of orders came, or how it ended", get_pull, false },
+	{ "POST", "/v1/pull", "Fetch orders from Commerce and reconcile", post_pull, false },
+	{ "GET", "/v1/stream", "The summary, each time that it changes", get_stream, false },
+	{ "GET", "/v1/summary", "The whole shop at a glance", get_summary, false },
+	{ "GET", "/v1/token", "How the access token for Commerce stands", get_token, false },
 };
 
 /* --- answering ----------------------------------------------------------------------------- */
 
-static void answer(struct call *call, const struct bc_api_answer *a)
+void call_answer(struct call *call, const struct bc_api_answer *a)
 {
 	struct bc_api_request *request = call->request;
 	struct bc_api *api = call->api;
@@ -50,8 +69,8 @@ static void answer(struct call *call, const struct bc_api_answer *a)
 
 void call_text(struct call *call, int status, const char *content_type, struct bc_str body)
 {
-	answer(call, &(struct bc_api_answer){
-			     .status = status, .content_type = content_type, .body = body });
+	call_answer(call, &(struct bc_api_answer){
+				  .status = status, .content_type = content_type, .body = body });
 }
 
 void call_json(struct call *call, int status, json_t *json)
@@ -71,10 +90,11 @@ void call_problem(struct call *call, enum bc_problem problem, const char *detail
 {
 	struct bc_str body = bc_problem_body(call->request->arena, problem, 0, detail, hint);
 	int status = bc_problem_status(problem);
-	answer(call, &(struct bc_api_answer){ .status = status,
-					      .content_type = bc_problem_content_type,
-					      .extra = status == 503 ? "Retry-After: 1\r\n" : NULL,
-					      .body = body });
+	call_answer(call,
+		    &(struct bc_api_answer){ .status = status,
+					     .content_type = bc_problem_content_type,
+					     .extra = status == 503 ? "Retry-After: 1\r\n" : NULL,
+					     .body = body });
 }
 
 void call_error(struct call *call, int code, const struct bc_err *err)
@@ -117,6 +137,9 @@ bool call_failed(struct call *call, const struct bc_store_op *op)
 static bool path_fits(struct call *call, const char *pattern)
 {
 	struct bc_str want = bc_str_of(pattern), have = call->request->path;
+	/* Most are told apart by the letter after the slash, and this is on every request's way. */
+	if (have.len > 1 && have.ptr[1] != pattern[1])
+		return false;
 	while (want.ptr && have.ptr) {
 		struct bc_str w = bc_str_split(&want, '/'), h = bc_str_split(&have, '/');
 		if (w.len && w.ptr[0] == '{') {
@@ -151,37 +174,42 @@ static bool method_fits(const char *have, const char *want)
 	return strcmp(have, want) == 0 || (strcmp(have, "HEAD") == 0 && strcmp(want, "GET") == 0);
 }
 
-/* "GET, HEAD, POST": what the routes of this path take. NULL: no memory. */
-static const char *allowed_methods(struct call *call)
+/* "GET, HEAD, POST": what this path takes; and what for, in words. NULL: no memory. */
+static void allowed_methods(struct call *call, const char **ret_list, const char **ret_words)
 {
-	const char *list = NULL;
+	struct bc_arena *arena = call->request->arena;
+	const char *list = NULL, *words = NULL;
 	for (size_t i = 0; i < BC_COUNT(routes); i++) {
-		if (!path_fits(call, routes[i].path))
+		const struct route *r = &routes[i];
+		if (!path_fits(call, r->path))
 			continue;
-		list = bc_arena_printf(call->request->arena, "%s%s%s%s", list ? list : "",
-				       list ? ", " : "", routes[i].method,
-				       strcmp(routes[i].method, "GET") == 0 ? ", HEAD" : "");
+		words = bc_arena_printf(arena, "%s%s%s: %s", words ? words : "", words ? "; " : "",
+					r->method, r->summary);
+		list = bc_arena_printf(arena, "%s%s%s%s", list ? list : "", list ? ", " : "",
+				       r->method, strcmp(r->method, "GET") == 0 ? ", HEAD" : "");
 	}
-	return list;
+	*ret_list = list;
+	*ret_words = words;
 }
 
 static void refuse_method(struct call *call)
 {
-	const char *allowed = allowed_methods(call);
+	const char *allowed, *words;
+	allowed_methods(call, &allowed, &words);
 	char *extra =
 		allowed ? bc_arena_printf(call->request->arena, "Allow: %s\r\n", allowed) : NULL;
 	struct bc_str body = bc_problem_body(call->request->arena, BC_PROBLEM_BAD_REQUEST, 405,
-					     "this path does not take that method", allowed);
-	answer(call, &(struct bc_api_answer){ .status = 405,
-					      .content_type = bc_problem_content_type,
-					      .extra = extra,
-					      .body = body });
+					     "this path does not take that method", words);
+	call_answer(call, &(struct bc_api_answer){ .status = 405,
+						   .content_type = bc_problem_content_type,
+						   .extra = extra,
+						   .body = body });
 }
 
 static void no_such_path(struct call *call)
 {
 	call_problem(call, BC_PROBLEM_NOT_FOUND, "no such path",
-		     "the API is described in docs/operation.md");
+		     "GET /openapi.yaml describes the API, docs/http.md for people");
 }
 
 static void run_route(struct call *call, route_handler *handler)
@@ -200,7 +228,8 @@ void bc_api_handle(struct bc_api *api, struct bc_api_request *request)
 	bool known = false;
 	struct call *call = bc_arena_alloc(request->arena, sizeof(*call));
 	if (!call) {
-		request->answer(request, &(struct bc_api_answer){ .status = 503 });
+		request->answer(request, &(struct bc_api_answer){ .status = 503,
+								  .extra = "Retry-After: 1\r\n" });
 		return;
 	}
 	*call = (struct call){ .api = api, .request = request };
@@ -242,6 +271,8 @@ int bc_api_create(struct bc_loop *loop, const struct bc_api_options *options,
 				.delivery = options->delivery,
 				.commerce = options->commerce,
 				.connections = options->connections,
+				.key_folder = options->key_folder,
+				.started_ms = bc_wall_ms(options->shop->clock),
 				.ctx = options->ctx };
 	int result = bc_desk_init(&api->desk, options->shop, loop, err);
 	if (result) {
@@ -271,6 +302,8 @@ void bc_api_destroy(struct bc_api *api)
 	if (!api)
 		return;
 	BC_ASSERT(!api->waiting && !api->lane_orders && !api->calls);
+	bc_timer_destroy(api->streams.timer);
+	free(api->streams.event);
 	bc_desk_finish(&api->desk);
 	free(api);
 }

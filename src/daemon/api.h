@@ -22,6 +22,22 @@ struct bc_api_answer {
 	struct bc_str body;
 };
 
+struct bc_api_request;
+
+/* An answer that goes on and on: begun and ended in place of answered. */
+struct bc_api_stream {
+	/* Its head: 200 of that type. gone(ctx): the peer has left; it must still be ended. */
+	void (*begin)(struct bc_api_request *request, const char *content_type,
+		      void (*gone)(void *ctx), void *ctx);
+	void (*write)(struct bc_api_request *request, struct bc_str bytes);
+	/* Bytes that the peer has not taken yet. */
+	size_t (*unsent)(const struct bc_api_request *request);
+	/* The peer sends no more: it left, or it only reads. What is written tells. */
+	bool (*ended)(const struct bc_api_request *request);
+	/* cut: so that the peer sees that it broke off. */
+	void (*end)(struct bc_api_request *request, bool cut);
+};
+
 struct bc_api_request {
 	const char *method;
 	struct bc_str path, query,
@@ -29,6 +45,9 @@ struct bc_api_request {
 	struct bc_arena *arena;
 	/* Called exactly once, now or later; slices of the answer are valid during the call. */
 	void (*answer)(struct bc_api_request *request, const struct bc_api_answer *answer);
+	/* A header, absent when there is none. NULL: this request has no headers at all. */
+	struct bc_str (*header)(const struct bc_api_request *request, const char *name);
+	const struct bc_api_stream *stream; /* NULL: an answer comes whole, or not at all */
 	void *ctx;
 };
 
@@ -47,6 +66,8 @@ struct bc_api_options {
 	struct bc_delivery *delivery; /* NULL: orders are kept, nothing is handed back here */
 	struct bc_api_commerce commerce;
 	size_t (*connections)(void *ctx); /* for /metrics; may be NULL */
+	/* Where hash.key is, which a back-up needs; borrowed. NULL: it is a setting. */
+	const char *key_folder;
 	void *ctx;
 };
 
@@ -60,6 +81,8 @@ void bc_api_reconfigure(struct bc_api *api, struct bc_shop_config *config);
 /* No request waits for an order's final state any more: those that do are answered with what there
  * is. Calls done(ctx) once, now or later, when every request has been answered. */
 void bc_api_stop(struct bc_api *api, void (*done)(void *ctx), void *ctx);
+/* Answers that go on and on end now: who reads one comes again, and is asked for the API token. */
+void bc_api_end_streams(struct bc_api *api);
 /* An order reached its final state. Any thread. */
 void bc_api_order_final(struct bc_api *api, struct bc_str order);
 

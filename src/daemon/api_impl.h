@@ -32,6 +32,7 @@ struct call {
 	void *extra; /* the handler's own */
 };
 
+struct watcher;	   /* who reads GET /v1/stream; api_stream.c */
 struct lane_order; /* what the operator ordered of a lane; api_lanes.c */
 
 struct bc_api {
@@ -40,9 +41,21 @@ struct bc_api {
 	struct bc_delivery *delivery; /* borrowed, may be NULL */
 	struct bc_api_commerce commerce;
 	size_t (*connections)(void *ctx);
+	const char *key_folder; /* borrowed; NULL: the hash key is no file */
 	void *ctx;
 	struct bc_desk desk;
+	uint64_t started_ms; /* wall clock */
 	struct call *waiting;
+	struct api_streams {
+		struct watcher *first;
+		unsigned count;
+		struct bc_timer *timer; /* owned; runs while there is one */
+		struct bc_arena *arena; /* owned; while a summary is built for them */
+		struct bc_api_request request;
+		char *event; /* owned; the last one built, as it is sent; NULL: none yet */
+		size_t event_bytes;
+		uint64_t version, built_ms; /* of it; 0: none yet; elapsed clock */
+	} streams;
 	struct lane_order *lane_orders; /* not obeyed yet, and their requests wait for it */
 	uint32_t calls;			/* not answered yet */
 	bool stopping;			/* nobody may begin to wait */
@@ -59,6 +72,7 @@ void api_check_stopped(struct bc_api *api);
 /* Answering; each ends the call. */
 void call_json(struct call *call, int status, json_t *json); /* steals json; NULL: 503 */
 void call_text(struct call *call, int status, const char *content_type, struct bc_str body);
+void call_answer(struct call *call, const struct bc_api_answer *a); /* the others come down to it */
 void call_problem(struct call *call, enum bc_problem problem, const char *detail, const char *hint);
 void call_error(struct call *call, int code, const struct bc_err *err);
 /* As call_error, for a wrong field: tokens and sessions have problem types of their own. */
@@ -74,8 +88,9 @@ bool call_query_duration(struct call *call, const char *name, uint64_t max_ms, u
 /* RFC 3339, or an age as "2h"; absent: 0. */
 bool call_query_time(struct call *call, const char *name, uint64_t *ret_ms);
 bool call_query_flag(struct call *call, const char *name, bool *ret); /* 0 or 1; absent = 0 */
-/* state, since, until, lane, product, revoked, limit, cursor. limit 0 = not given; a state of any
- * where none is named. What it points to is in the request's arena. */
+struct bc_str call_header(const struct call *call, const char *name); /* absent = not there */
+/* state, since, until, lane, product, revoked, search, limit, cursor. limit 0 = not given; a state
+ * of any where none is named. What it points to is in the request's arena. */
 bool call_selector(struct call *call, struct bc_order_selector *ret);
 
 /* The store on the call's behalf, on call->op but for its inputs. */
@@ -105,14 +120,28 @@ struct shop_view {
 /* Calls seen, or answers the call itself when the store refuses. */
 void call_view(struct call *call, void (*seen)(struct call *call, const struct shop_view *view));
 
+/* Sets key and steals value; false without memory, NULL of value too. */
+bool api_put(json_t *object, const char *key, json_t *value);
+/* How the access token stands; NULL: no memory. Commerce is on. */
+json_t *api_token_json(struct call *call);
+/* Members of the summary (summary_parts.c); NULL: no memory. */
+json_t *api_store_json(struct call *call);
+json_t *api_gateway_json(const struct bc_api_commerce *commerce);
+
 /* Handlers. */
-route_handler post_click, delete_click;				/* api_clicks.c */
-route_handler post_order, get_order, retry_order, cancel_order; /* api_orders.c */
-route_handler list_orders, retry_orders;			/* api_select.c */
-route_handler get_lanes, pause_lane, resume_lane, probe_lane;	/* api_lanes.c */
-route_handler get_pull, post_pull;				/* api_pull.c */
-route_handler get_summary;					/* api_summary.c */
-route_handler get_token;					/* api_token.c */
-route_handler get_health, get_ready, get_metrics;		/* api_system.c, metrics.c */
+route_handler get_backup, post_backup, delete_backup;		 /* api_backup.c */
+route_handler post_click, delete_click;				 /* api_clicks.c */
+route_handler post_order, get_order, retry_order, cancel_order;	 /* api_orders.c */
+route_handler list_orders, retry_orders;			 /* api_select.c */
+route_handler get_lanes, pause_lane, resume_lane, probe_lane;	 /* api_lanes.c */
+route_handler get_pull, post_pull;				 /* api_pull.c */
+route_handler get_summary;					 /* api_summary.c */
+route_handler get_history;					 /* api_history.c */
+route_handler get_stream;					 /* api_stream.c */
+route_handler get_token;					 /* api_token.c */
+route_handler get_health, get_ready, get_metrics;		 /* api_system.c, metrics.c */
+route_handler get_console_html, get_console_css, get_console_js; /* console_files.c */
+route_handler get_console_base_js, get_console_orders_js;	 /* likewise */
+route_handler get_dygraph_css, get_dygraph_js, get_openapi_yaml; /* likewise */
 
 #endif

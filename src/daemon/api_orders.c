@@ -125,6 +125,7 @@ void bc_api_stop(struct bc_api *api, void (*done)(void *ctx), void *ctx)
 	while (api->waiting)
 		read_waited_order(api->waiting);
 	api_leave_lanes(api);
+	bc_api_end_streams(api);
 	api_check_stopped(api);
 }
 

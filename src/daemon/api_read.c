@@ -63,6 +63,14 @@ bool call_number(struct call *call, const char *name, struct bc_str *ret)
 	return text ? true : wrong_type(call, name, "a shorter number");
 }
 
+/* --- headers -------------------------------------------------------------------------------- */
+
+struct bc_str call_header(const struct call *call, const char *name)
+{
+	const struct bc_api_request *request = call->request;
+	return request->header ? request->header(request, name) : (struct bc_str){ NULL, 0 };
+}
+
 /* --- the query ----------------------------------------------------------------------------- */
 
 static bool bad_query(struct call *call, const char *name, struct bc_str value, const char *hint)
@@ -211,6 +219,18 @@ static bool select_lane(struct call *call, struct bc_order_selector *ret)
 	return true;
 }
 
+/* Empty is a search that has not begun yet; but a script's unset variable must not change all. */
+static bool select_search(struct call *call, struct bc_order_selector *ret)
+{
+	if (!call_query(call, "search", &ret->search))
+		return false;
+	if (ret->search.ptr && !ret->search.len && strcmp(call->request->method, "POST") == 0)
+		return bad_query(call, "search", ret->search,
+				 "empty would be all of them: leave it out if that is meant");
+	return ret->search.len <= BC_ORDER_ID_MAX ||
+	       bad_query(call, "search", ret->search, "an order id has at most 128 bytes");
+}
+
 static bool select_page(struct call *call, struct bc_order_selector *ret)
 {
 	struct bc_str cursor, limit;
@@ -229,5 +249,6 @@ bool call_selector(struct call *call, struct bc_order_selector *ret)
 {
 	*ret = (struct bc_order_selector){ 0 };
 	return select_state(call, ret) && select_times(call, ret) && select_lane(call, ret) &&
-	       call_query_flag(call, "revoked", &ret->revoked) && select_page(call, ret);
+	       call_query_flag(call, "revoked", &ret->revoked) && select_search(call, ret) &&
+	       select_page(call, ret);
 }

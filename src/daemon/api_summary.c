@@ -118,13 +118,68 @@ static bool add_journal(struct call *call, json_t *summary)
 	return json_object_set_new(summary, "journal", j) == 0;
 }
 
+bool api_put(json_t *object, const char *key, json_t *value)
+{
+	if (object)
+		return json_object_set_new(object, key, value) == 0;
+	json_decref(value);
+	return false;
+}
+
+/* The time comes first: GET /v1/stream tells by the rest whether anything changed. */
+static json_t *head_json(struct call *call)
+{
+	char at[BC_TIME_TEXT_BYTES], started[BC_TIME_TEXT_BYTES];
+	return json_pack("{s:s, s:s, s:s}", "at",
+			 bc_time_format(bc_wall_ms(call->api->shop->clock), at), "version",
+			 BC_VERSION, "started_at", bc_time_format(call->api->started_ms, started));
+}
+
+static json_t *clicks_json(struct bc_shop_stats *s)
+{
+	return json_pack("{s:I, s:I, s:I}", "production",
+			 (json_int_t)atomic_load(&s->clicks_production), "test",
+			 (json_int_t)atomic_load(&s->clicks_test), "refused",
+			 (json_int_t)atomic_load(&s->clicks_refused));
+}
+
+/* Null: nothing waits. */
+static json_t *oldest_json(struct call *call, const struct shop_view *view)
+{
+	uint64_t now = bc_wall_ms(call->api->shop->clock), oldest = 0;
+	for (uint32_t i = 0; i < view->lane_count; i++) {
+		uint64_t at = view->lanes[i].oldest_ms;
+		if (at && (!oldest || at < oldest))
+			oldest = at;
+	}
+	if (!oldest)
+		return json_null();
+	return json_integer(now > oldest ? (json_int_t)((now - oldest) / 1000) : 0);
+}
+
+static bool add_shop(struct call *call, json_t *summary, const struct shop_view *view)
+{
+	return api_put(summary, "clicks", clicks_json(&call->api->shop->stats)) &&
+	       api_put(summary, "pending_oldest_seconds", oldest_json(call, view)) &&
+	       api_put(summary, "store", api_store_json(call));
+}
+
+/* While it is off, nothing is said of it. */
+static bool add_commerce(struct call *call, json_t *summary)
+{
+	const struct bc_api_commerce *c = &call->api->commerce;
+	return (!c->tokens || api_put(summary, "token", api_token_json(call))) &&
+	       (!c->gateway || api_put(summary, "gateway", api_gateway_json(c)));
+}
+
 static void answer_summary(struct call *call, const struct shop_view *view)
 {
 	json_t *lanes = call_lanes_json(call, view->lanes, view->lane_count);
-	json_t *summary = json_pack("{s:o, s:o, s:o}", "products",
-				    products_json(call->api->desk.config, view), "orders",
-				    states_json(&view->counts), "lanes", lanes);
-	if (!add_journal(call, summary)) {
+	json_t *summary = head_json(call);
+	if (!api_put(summary, "products", products_json(call->api->desk.config, view)) ||
+	    !api_put(summary, "orders", states_json(&view->counts)) ||
+	    !api_put(summary, "lanes", lanes) || !add_shop(call, summary, view) ||
+	    !add_commerce(call, summary) || !add_journal(call, summary)) {
 		json_decref(summary);
 		summary = NULL;
 	}

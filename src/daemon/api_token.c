@@ -14,10 +14,24 @@ struct shown {
 	struct call *call;
 };
 
-static json_t *view_json(const struct bc_tokens *tokens)
+/* When another one is asked for by itself; null: never. */
+static bool add_refresh(struct call *call, json_t *j, const struct bc_tokens_view *v)
+{
+	char at[BC_TIME_TEXT_BYTES];
+	uint64_t at_ms = bc_wall_ms(call->api->shop->clock) + v->refresh_in_ms;
+	/* As a time it must not differ from look to look. */
+	at_ms = (at_ms + 500) / 1000 * 1000;
+	if (!v->refreshes)
+		return api_put(j, "refresh_in", json_null()) &&
+		       api_put(j, "refresh_at", json_null());
+	return api_put(j, "refresh_in", json_integer((json_int_t)(v->refresh_in_ms / 1000))) &&
+	       api_put(j, "refresh_at", json_string(bc_time_format(at_ms, at)));
+}
+
+json_t *api_token_json(struct call *call)
 {
 	struct bc_tokens_view v;
-	bc_tokens_look((struct bc_tokens *)tokens, &v);
+	bc_tokens_look(call->api->commerce.tokens, &v);
 	json_t *j = json_pack(
 		"{s:s, s:o, s:I}", "state", bc_token_state_name[v.state], "expires_in",
 		v.expires_in_ms ? json_integer((json_int_t)(v.expires_in_ms / 1000)) : json_null(),
@@ -28,6 +42,10 @@ static json_t *view_json(const struct bc_tokens *tokens)
 	if (!bad && v.last.code)
 		bad = json_object_set_new(j, "problem", bc_json_words(v.last.text)) ||
 		      json_object_set_new(j, "hint", bc_json_words(v.last.hint));
+	if (!bad)
+		bad = !add_refresh(call, j, &v) ||
+		      !api_put(j, "last_error",
+			       v.last.code ? bc_json_words(v.last.text) : json_null());
 	if (!bad && v.next_try_ms)
 		bad = json_object_set_new(j, "next_try_in",
 					  json_integer((json_int_t)((v.next_try_ms + 999) / 1000)));
@@ -59,7 +77,7 @@ static void refuse(struct call *call, int code, const struct bc_err *err)
 
 static void show(struct call *call, const struct bc_access_token *token)
 {
-	json_t *j = view_json(call->api->commerce.tokens);
+	json_t *j = api_token_json(call);
 	json_t *text = json_stringn(bc_secret_reveal(token->secret), bc_secret_len(token->secret));
 	if (j && json_object_set_new(j, "access_token", text)) {
 		json_decref(j);
@@ -113,5 +131,5 @@ void get_token(struct call *call)
 	if (wanted)
 		show_when_there(call);
 	else
-		call_json(call, 200, view_json(call->api->commerce.tokens));
+		call_json(call, 200, api_token_json(call));
 }

@@ -45,6 +45,9 @@ static int open_api(struct bc_app *app, struct bc_err *err)
 							.comments = app->comments,
 							.journal = app->journal },
 					  .connections = connections,
+					  .key_folder = app->started->hash_key
+								? NULL
+								: app->started->state,
 					  .ctx = app };
 	if (app->gateway) {
 		options.commerce.tokens = app->tokens;

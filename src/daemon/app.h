@@ -16,6 +16,7 @@
 #include "daemon/settings.h"
 
 struct bc_app;
+struct bc_shop_config;
 
 enum bc_app_mode {
 	BC_APP_OFFLINE, /* store and API, nothing sent, nothing heard */
@@ -51,6 +52,9 @@ BC_MUST_CHECK int bc_app_call(struct bc_app *app, const char *method, const char
 
 /* How a token manager works by these settings; borrowed from them. */
 struct bc_oauth_config bc_app_oauth_config(const struct bc_settings *s);
+
+/* The shop's rules by a snapshot, which they hold. One reference, the caller's; NULL: no memory. */
+BC_MUST_CHECK struct bc_shop_config *bc_app_config_create(struct bc_settings *settings);
 
 /* Stops what runs, closes what is open. NULL is fine. */
 void bc_app_close(struct bc_app *app);

@@ -18,16 +18,22 @@ static void release(struct bc_shop_config *config)
 	free(made);
 }
 
+static struct bc_product product_of(const struct bc_settings_product *p)
+{
+	return (struct bc_product){ .label = p->label,
+				    .partner = p->definition,
+				    .edition = p->edition,
+				    .base_url = p->url,
+				    .id = p->id,
+				    .key = p->key,
+				    .landing = p->landing };
+}
+
 static void fill_products(struct made *made)
 {
 	const struct bc_settings *s = made->settings;
 	for (size_t i = 0; i < s->product_count; i++)
-		made->products[i] = (struct bc_product){ .label = s->products[i].label,
-							 .partner = &bc_partner_sovendus,
-							 .base_url = s->sovendus_base_url,
-							 .id = s->products[i].id,
-							 .key = s->products[i].key,
-							 .landing = s->products[i].landing };
+		made->products[i] = product_of(&s->products[i]);
 }
 
 static bool lists(char *const *list, const char *what)
@@ -79,6 +85,7 @@ struct bc_shop_config *bc_app_config_create(struct bc_settings *settings)
 struct bc_listener_options bc_app_listener_options(const struct bc_settings *s)
 {
 	return (struct bc_listener_options){ .listen = s->listen,
+					     .fd = s->sockets.of[BC_SOCKET_LISTEN].fd,
 					     .hosts = s->http_hosts,
 					     .api_token = s->api_token,
 					     .connections_max = s->http_connections,

@@ -34,6 +34,8 @@ static int open_parts(struct bc_app *app, struct bc_err *err)
 		result = bc_app_open_orders(app, err);
 	if (!result)
 		result = bc_app_open_journal(app, err);
+	if (!result)
+		bc_upkeep_watch(app->upkeep, app->tokens, app->journal);
 	return result;
 }
 

@@ -62,7 +62,9 @@ static void tell_input(const struct bc_input *input)
 int bc_app_open_input(struct bc_app *app, struct bc_err *err)
 {
 	const struct bc_settings *s = app->started;
-	struct bc_input_options options = { .listen = s->input, .group = s->input_group };
+	struct bc_input_options options = { .listen = s->input,
+					    .group = s->input_group,
+					    .fd = s->sockets.of[BC_SOCKET_INPUT].fd };
 	if (app->mode < BC_APP_SERVE || !s->input)
 		return 0;
 	int result = bc_input_create(app->loop, &app->shop, &options, &app->input, err);

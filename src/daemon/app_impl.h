@@ -132,8 +132,6 @@ void bc_app_reload_edge(struct bc_app *app, struct bc_settings *settings,
 
 /* --- settings -------------------------------------------------------------------------------- */
 
-/* The shop's rules by a snapshot, which they hold. One reference, the caller's; NULL: no memory. */
-BC_MUST_CHECK struct bc_shop_config *bc_app_config_create(struct bc_settings *settings);
 /* What the listener asks by a snapshot, borrowed from it. */
 struct bc_listener_options bc_app_listener_options(const struct bc_settings *settings);
 

@@ -22,15 +22,18 @@ enum {
 
 /* Sorted by path. */
 static const struct edge_route routes[] = {
-	{ "GET", "/capture.js", edge_capture_js, 0, NULL, false },
-	{ "HEAD", "/capture.js", edge_capture_js, 0, NULL, false },
-	{ "GET", "/v1/c", edge_landing, 0, NULL, false },
-	{ "POST", "/v1/c", edge_landing, EDGE_BEACON_BODY_BYTES, NULL, true },
-	{ "GET", "/v1/events/adobe", edge_challenge, 0, edge_events_on, false },
-	{ "POST", "/v1/events/adobe", edge_take_events, EDGE_EVENTS_BODY_BYTES, edge_events_on,
-	  false },
-	{ "POST", "/v1/webhooks/commerce", edge_take_webhook, EDGE_EVENTS_BODY_BYTES,
-	  edge_webhook_on, false },
+	{ "GET", "/capture.js", "The storefront's script", edge_capture_js, 0, NULL, false },
+	{ "HEAD", "/capture.js", "The storefront's script, without its body", edge_capture_js, 0,
+	  NULL, false },
+	{ "GET", "/v1/c", "Tell of a landing", edge_landing, 0, NULL, false },
+	{ "POST", "/v1/c", "Tell of a landing, as navigator.sendBeacon does", edge_landing,
+	  EDGE_BEACON_BODY_BYTES, NULL, true },
+	{ "GET", "/v1/events/adobe", "Adobe asks whether the address is ours", edge_challenge, 0,
+	  edge_events_on, false },
+	{ "POST", "/v1/events/adobe", "Adobe delivers events", edge_take_events,
+	  EDGE_EVENTS_BODY_BYTES, edge_events_on, false },
+	{ "POST", "/v1/webhooks/commerce", "Commerce tells of an order before it is placed",
+	  edge_take_webhook, EDGE_EVENTS_BODY_BYTES, edge_webhook_on, false },
 };
 
 static const struct edge_part parts[] = {
@@ -128,22 +131,30 @@ static bool is_there(const struct bc_edge *e, const struct edge_route *route, st
 	return bc_str_eq(path, route->path) && (!route->on || route->on(e));
 }
 
-/* "GET, POST": what the routes of this path take. NULL: there is no such path, or no memory. */
-static const char *allowed_methods(const struct edge_call *call)
+/* "GET, POST": what this path takes; and what for, in words. NULL: there is no such path, or no
+ * memory. */
+static const char *allowed_methods(const struct edge_call *call, const char **ret_words)
 {
-	const char *list = NULL;
-	for (size_t i = 0; i < BC_COUNT(routes); i++)
-		if (is_there(call->edge, &routes[i], call->http->path))
-			list = bc_arena_printf(call->http->arena, "%s%s%s", list ? list : "",
-					       list ? ", " : "", routes[i].method);
+	struct bc_arena *arena = call->http->arena;
+	const char *list = NULL, *words = NULL;
+	for (size_t i = 0; i < BC_COUNT(routes); i++) {
+		const struct edge_route *r = &routes[i];
+		if (!is_there(call->edge, r, call->http->path))
+			continue;
+		list = bc_arena_printf(arena, "%s%s%s", list ? list : "", list ? ", " : "",
+				       r->method);
+		words = bc_arena_printf(arena, "%s%s%s: %s", words ? words : "", words ? "; " : "",
+					r->method, r->summary);
+	}
+	*ret_words = words;
 	return list;
 }
 
-static void refuse_method(struct edge_call *call, const char *allowed)
+static void refuse_method(struct edge_call *call, const char *allowed, const char *words)
 {
 	char *extra = bc_arena_printf(call->http->arena, "Allow: %s\r\n", allowed);
 	struct bc_str body = bc_problem_body(call->http->arena, BC_PROBLEM_BAD_REQUEST, 405,
-					     "this path does not take that method", allowed);
+					     "this path does not take that method", words);
 	answer(call, 405, bc_problem_content_type, extra, body);
 }
 
@@ -168,11 +179,12 @@ static void handle(void *ctx, struct bc_http_request *req)
 	*call = (struct edge_call){ .edge = e, .http = req, .route = find_route(e, req) };
 	bc_buf_init(&call->bytes, EDGE_EVENTS_BODY_BYTES);
 	call->visitor = edge_visitor(e, req);
-	const char *allowed = call->route ? NULL : allowed_methods(call);
+	const char *words = NULL;
+	const char *allowed = call->route ? NULL : allowed_methods(call, &words);
 	if (call->route)
 		edge_read_body(call);
 	else if (allowed)
-		refuse_method(call, allowed);
+		refuse_method(call, allowed, words);
 	else
 		edge_not_found(call);
 }
@@ -188,11 +200,15 @@ static void describe_error(void *ctx, int status, const char *why, struct bc_str
 			   const char **ret_content_type)
 {
 	struct bc_edge *e = ctx;
-	enum bc_problem problem = status == 503			   ? BC_PROBLEM_BUSY
-				  : status == 413 || status == 431 ? BC_PROBLEM_TOO_LARGE
-								   : BC_PROBLEM_BAD_REQUEST;
+	bool busy = status == 503, large = status == 413 || status == 431;
+	enum bc_problem problem = busy	  ? BC_PROBLEM_BUSY
+				  : large ? BC_PROBLEM_TOO_LARGE
+					  : BC_PROBLEM_BAD_REQUEST;
+	const char *hint = busy	   ? "try again"
+			   : large ? "send less"
+				   : "send one well-formed HTTP/1.1 request";
 	bc_arena_reset(e->error_arena);
-	*ret_body = bc_problem_body(e->error_arena, problem, status, why, NULL);
+	*ret_body = bc_problem_body(e->error_arena, problem, status, why, hint);
 	*ret_content_type = bc_problem_content_type;
 }
 
@@ -203,6 +219,7 @@ static int listen_on(struct bc_edge *e, struct bc_err *err)
 	const struct bc_settings *s = e->settings;
 	struct bc_http_server_options server = {
 		.listen = s->edge,
+		.fd = s->sockets.of[BC_SOCKET_EDGE].fd,
 		.head_max_bytes = HEAD_BYTES,
 		.body_max_bytes = EDGE_BEACON_BODY_BYTES, /* of those that do not stream */
 		.body_min_rate = BODY_RATE,

@@ -5,8 +5,8 @@
  * here, and it carries no header that would let a page of another site read it.
  *
  * The click is on disk before its cookie names it ("c.<id>"). Where the store refuses, the cookie
- * carries the token itself ("t.<token>"), which needs nothing of us until the order: then the click
- * is not lost, only its product is, which is the default one then.
+ * carries the token itself ("t.<token>", or "p.<product>.<token>" where that is not the first one),
+ * which needs nothing of us until the order.
  *
  * What an attacker can reach: he may invent tokens, as he may by calling the shop's own pages. He
  * may not plant one in somebody else's browser by an image or a frame: a request that another site
@@ -18,9 +18,10 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "core/clicks.h"
+#include "core/landing.h"
 #include "daemon/edge_impl.h"
 
-enum { COOKIE_LINE_BYTES = 640 };
+enum { COOKIE_LINE_BYTES = 768 };
 
 static const char cookie_name[] = "bc_click";
 static const char no_store[] = "Cache-Control: no-store\r\n";
@@ -102,11 +103,17 @@ static void end_with_cookie(struct edge_call *call, enum bc_landing landing, con
 static void keep_in_cookie(struct edge_call *call, struct bc_str url)
 {
 	const struct bc_shop_config *config = call->edge->desk.config;
-	char value[2 + BC_TOKEN_MAX + 1] = "t.";
-	if (bc_url_token(url.ptr, url.len, config->params, config->pattern, value + 2) == 1)
-		end_with_cookie(call, BC_LANDING_COOKIE, value);
-	else
+	const struct bc_product *product = NULL;
+	char token[BC_TOKEN_MAX + 1], value[BC_CLICK_COOKIE_BYTES];
+	if (bc_landing_find(config, url, NULL, token, &product) != 1) {
 		end(call, BC_LANDING_NOTHING, no_store);
+		return;
+	}
+	if (product && product != config->products)
+		snprintf(value, sizeof(value), "p.%s.%s", product->label, token);
+	else
+		snprintf(value, sizeof(value), "t.%s", token);
+	end_with_cookie(call, BC_LANDING_COOKIE, value);
 }
 
 static void captured(void *ctx, int result, const struct bc_err *err, const struct bc_captured *c)

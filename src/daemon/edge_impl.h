@@ -45,7 +45,7 @@ struct edge_call {
 typedef void edge_handler(struct edge_call *call);
 
 struct edge_route {
-	const char *method, *path;
+	const char *method, *path, *summary; /* as in docs/openapi.yaml */
 	edge_handler *handler;
 	size_t body_max_bytes; /* 0: a body is not read */
 	/* Is there such a path, by these settings? NULL: always. */

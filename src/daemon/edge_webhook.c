@@ -103,8 +103,12 @@ static struct binding *read_body(struct bc_edge *e, struct bc_str body)
 	const json_t *order = bc_commerce_webhook_order(json);
 	struct bc_err err = { 0 };
 	int result = !b	      ? bc_err_nomem(&err)
-		     : !json  ? bc_err_set(&err, BC_EINVAL, "the body is not JSON")
-		     : !order ? bc_err_set(&err, BC_EINVAL, "the body says nothing of an order")
+		     : !json  ? bc_err_tell(&err, BC_EINVAL,
+					    "register the webhook with Adobe's default JSON body",
+					    "the body is not JSON")
+		     : !order ? bc_err_tell(&err, BC_EINVAL,
+					    "register it for the placing of orders alone",
+					    "the body says nothing of an order")
 			      : bc_commerce_order_read(order, e->desk.config->click_attribute,
 						       arena, &b->order, &err);
 	json_decref(json);

@@ -65,7 +65,8 @@ static void say(struct bc_input *in)
 	bc_log_warning("input.dropped", BC_LU("malformed", in->untold[BC_INPUT_MALFORMED]),
 		       BC_LU("busy", in->untold[BC_INPUT_BUSY]),
 		       BC_LU("kernel", in->untold[BC_INPUT_KERNEL]),
-		       BC_LS("problem", in->problem.text[0] ? in->problem.text : NULL));
+		       BC_LS("problem", in->problem.text[0] ? in->problem.text : NULL),
+		       BC_LS("hint", in->problem.hint[0] ? in->problem.hint : NULL));
 	for (int i = 0; i < BC_INPUT_DROPS; i++)
 		in->untold[i] = 0;
 	bc_err_clear(&in->problem);
@@ -108,7 +109,8 @@ static void drop(struct bc_input *in, enum bc_input_drop why, uint64_t count,
 static void drop_malformed(struct bc_input *in, const char *why)
 {
 	struct bc_err problem = { 0 };
-	bc_err_set(&problem, BC_EINVAL, "%s", why);
+	bc_err_tell(&problem, BC_EINVAL,
+		    "compare the web server's configuration with backchannel recipe", "%s", why);
 	drop(in, BC_INPUT_MALFORMED, 1, &problem);
 }
 
@@ -247,11 +249,16 @@ static int read_line(struct click *c, struct bc_str bytes, struct bc_err *err)
 	if (!c->capture.session.ptr)
 		c->capture.session = usable(line.session);
 	if (!c->capture.session.ptr && !c->capture.click.ptr)
-		return bc_err_set(err, BC_EINVAL,
-				  "it names neither a click nor a session, so no order could find "
-				  "it");
+		return bc_err_tell(
+			err, BC_EINVAL,
+			"log the click or the session too: compare with backchannel recipe",
+			"it names neither a click nor a session, so no order could find "
+			"it");
 	if (!line.token.ptr && !line.uri.ptr)
-		return bc_err_set(err, BC_EINVAL, "it has neither \"tok\" nor \"uri\"");
+		return bc_err_tell(
+			err, BC_EINVAL,
+			"log the landing's URL or its token: compare with backchannel recipe",
+			"it has neither \"tok\" nor \"uri\"");
 	return 0;
 }
 
@@ -289,9 +296,11 @@ int bc_input_create(struct bc_loop *loop, struct bc_shop *shop,
 	struct bc_input *in = calloc(1, sizeof(*in));
 	if (!in)
 		return bc_err_nomem(err);
-	struct bc_datagram_options datagrams = {
-		.listen = options->listen, .group = options->group, .take = take, .ctx = in
-	};
+	struct bc_datagram_options datagrams = { .listen = options->listen,
+						 .group = options->group,
+						 .fd = options->fd,
+						 .take = take,
+						 .ctx = in };
 	in->loop = loop;
 	in->shop = shop;
 	in->waiting_last = &in->waiting;

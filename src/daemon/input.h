@@ -16,6 +16,7 @@ struct bc_input;
 struct bc_input_options {
 	const char *listen; /* "unix:PATH", "udp:HOST:PORT"; borrowed during create */
 	const char *group;  /* who may write to the Unix socket; NULL: the daemon's own group */
+	int fd;		    /* as in bc_datagram_options */
 };
 
 /* 0, BC_EINVAL (the address, the group), BC_EBUSY (another process has it), BC_EIO, BC_ENOMEM. */

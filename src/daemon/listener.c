@@ -36,15 +36,71 @@ static void respond(struct bc_api_request *request, const struct bc_api_answer *
 	bc_http_respond(x->http, a->status, a->content_type, a->extra, a->body.ptr, a->body.len);
 }
 
+static struct bc_http_request *http_of(const struct bc_api_request *request)
+{
+	return BC_CONTAINER(request, const struct exchange, api)->http;
+}
+
+static struct bc_str header(const struct bc_api_request *request, const char *name)
+{
+	return bc_http_header(http_of(request), name);
+}
+
+/* --- answers that go on ---------------------------------------------------------------------- */
+
+static void stream_begin(struct bc_api_request *request, const char *content_type,
+			 void (*gone)(void *ctx), void *ctx)
+{
+	char head[160];
+	snprintf(head, sizeof(head),
+		 "Content-Type: %s\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n",
+		 content_type);
+	bc_http_stream_begin(http_of(request), 200, head, -1);
+	bc_http_on_gone(http_of(request), gone, ctx);
+}
+
+static void stream_write(struct bc_api_request *request, struct bc_str bytes)
+{
+	(void)bc_http_stream_write(http_of(request), bytes.ptr, bytes.len, NULL, NULL);
+}
+
+static size_t stream_unsent(const struct bc_api_request *request)
+{
+	return bc_http_stream_unsent(http_of(request));
+}
+
+static bool stream_ended(const struct bc_api_request *request)
+{
+	return bc_http_peer_ended(http_of(request));
+}
+
+static void stream_end(struct bc_api_request *request, bool cut)
+{
+	if (cut)
+		bc_http_stream_abort(http_of(request));
+	else
+		bc_http_stream_end(http_of(request));
+}
+
+static const struct bc_api_stream stream = { .begin = stream_begin,
+					     .write = stream_write,
+					     .unsent = stream_unsent,
+					     .ended = stream_ended,
+					     .end = stream_end };
+
+/* --- refusals -------------------------------------------------------------------------------- */
+
 static void refuse(struct bc_http_request *req, enum bc_problem problem, const char *detail,
 		   const char *hint)
 {
 	struct bc_str body = bc_problem_body(req->arena, problem, 0, detail, hint);
-	bool unauthorized = problem == BC_PROBLEM_UNAUTHORIZED;
+	const char *extra = problem == BC_PROBLEM_UNAUTHORIZED ? "WWW-Authenticate: Bearer\r\n"
+			    : problem == BC_PROBLEM_BUSY       ? "Retry-After: 1\r\n"
+							       : NULL;
 	bc_log_info("request.refused", BC_LS("id", req->id), BC_LS("peer", req->peer),
 		    BC_LS("reason", detail));
-	bc_http_respond(req, bc_problem_status(problem), bc_problem_content_type,
-			unauthorized ? "WWW-Authenticate: Bearer\r\n" : NULL, body.ptr, body.len);
+	bc_http_respond(req, bc_problem_status(problem), bc_problem_content_type, extra, body.ptr,
+			body.len);
 }
 
 /* --- Host and Origin ------------------------------------------------------------------------ */
@@ -96,12 +152,28 @@ static bool host_known(const struct bc_listener *l, struct bc_str host)
 
 static bool origin_ok(struct bc_str origin, struct bc_str host)
 {
-	static const char scheme[] = "http://";
-	size_t n = sizeof(scheme) - 1;
-	if (!origin.ptr)
+	/* https: of whoever speaks it for us, with the same Host. */
+	static const char *const schemes[] = { "http://", "https://" };
+	bool own = !origin.ptr;
+	for (size_t i = 0; i < BC_COUNT(schemes); i++) {
+		size_t n = strlen(schemes[i]);
+		own = own ||
+		      (origin.len == n + host.len && strncasecmp(origin.ptr, schemes[i], n) == 0 &&
+		       strncasecmp(origin.ptr + n, host.ptr, host.len) == 0);
+	}
+	return own;
+}
+
+/* What a browser says of itself: a page of another site may link to the console, and no more. (An
+ * image or a script of it has no Origin.) */
+static bool site_ok(const struct bc_http_request *req)
+{
+	struct bc_str site = bc_http_header(req, "sec-fetch-site");
+	if (!site.ptr || bc_str_eq(site, "same-origin") || bc_str_eq(site, "none"))
 		return true;
-	return origin.len == n + host.len && strncasecmp(origin.ptr, scheme, n) == 0 &&
-	       strncasecmp(origin.ptr + n, host.ptr, host.len) == 0;
+	return bc_str_eq(bc_http_header(req, "sec-fetch-mode"), "navigate") &&
+	       bc_str_eq(bc_http_header(req, "sec-fetch-dest"), "document") &&
+	       strcmp(req->method, "GET") == 0;
 }
 
 static bool is_json(struct bc_str content_type)
@@ -128,7 +200,7 @@ static bool admit(const struct bc_listener *l, struct bc_http_request *req)
 	if (!host_known(l, host))
 		refuse(req, BC_PROBLEM_FORBIDDEN, "the Host header is not one of this listener's",
 		       "use the address it listens on, or add the name to http.hosts");
-	else if (!origin_ok(bc_http_header(req, "origin"), host))
+	else if (!origin_ok(bc_http_header(req, "origin"), host) || !site_ok(req))
 		refuse(req, BC_PROBLEM_FORBIDDEN,
 		       "web pages of another origin may not use this API",
 		       "call it from the shop's server, without an Origin header");
@@ -170,7 +242,9 @@ static void handle(void *ctx, struct bc_http_request *req)
 					 .query = req->query,
 					 .body = req->body,
 					 .arena = req->arena,
-					 .answer = respond } };
+					 .answer = respond,
+					 .header = header,
+					 .stream = &stream } };
 	bc_api_handle(l->api, &x->api);
 }
 
@@ -241,6 +315,7 @@ int bc_listener_create(struct bc_loop *loop, struct bc_api *api,
 	read_own_host(l, options->listen);
 	struct bc_http_server_options server = {
 		.listen = options->listen,
+		.fd = options->fd,
 		.head_max_bytes = 16 * 1024,
 		.body_max_bytes = (uint32_t)options->body_max_bytes,
 		.connections_max = (uint32_t)options->connections_max,
@@ -260,8 +335,15 @@ int bc_listener_create(struct bc_loop *loop, struct bc_api *api,
 	return 0;
 }
 
+static bool same_token(const struct bc_secret *a, const struct bc_secret *b)
+{
+	return a && b ? bc_secret_equals(a, bc_secret_reveal(b), bc_secret_len(b)) : a == b;
+}
+
 void bc_listener_reconfigure(struct bc_listener *l, const struct bc_listener_options *options)
 {
+	if (!same_token(l->api_token, options->api_token))
+		bc_api_end_streams(l->api);
 	l->hosts = options->hosts;
 	l->api_token = options->api_token;
 }

@@ -14,6 +14,7 @@ struct bc_listener;
 
 struct bc_listener_options {
 	const char *listen;
+	int fd; /* as in bc_http_server_options */
 	/* Both borrowed until the listener is destroyed or reconfigured. */
 	char *const *hosts;		   /* further names, ended by NULL; may be NULL */
 	const struct bc_secret *api_token; /* NULL: none asked */

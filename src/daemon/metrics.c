@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GET /metrics: Prometheus text. Counts of rows come from the store (three reads), the rest from
- * counters. Families are written one after the other, each with its HELP and TYPE.
+ * GET /metrics: Prometheus text, or OpenMetrics for who asks for it: the same samples, but that a
+ * counter's family goes without its `_total` and that the page says where it ends. Counts of rows
+ * come from the store (three reads), the rest from counters. Families are written one after the
+ * other, each with its HELP and TYPE.
  */
 #include <string.h>
 
@@ -22,7 +24,18 @@ void page_add(struct page *p, const char *fmt, ...)
 
 void page_family(struct page *p, const char *name, const char *type, const char *help)
 {
-	page_add(p, "# HELP backchannel_%s %s\n# TYPE backchannel_%s %s\n", name, help, name, type);
+	bool cut = p->openmetrics && strcmp(type, "counter") == 0;
+	int len = (int)(strlen(name) - (cut ? strlen("_total") : 0));
+	page_add(p, "# HELP backchannel_%.*s %s\n# TYPE backchannel_%.*s %s\n", len, name, help,
+		 len, name, type);
+}
+
+const char *page_bound(char text[PAGE_BOUND_BYTES], double bound)
+{
+	int len = snprintf(text, PAGE_BOUND_BYTES, "%g", bound);
+	if (!strpbrk(text, ".e"))
+		snprintf(text + len, (size_t)(PAGE_BOUND_BYTES - len), ".0");
+	return text;
 }
 
 unsigned long long page_load(atomic_uint_fast64_t *counter)
@@ -141,11 +154,12 @@ static void add_durations(struct page *p)
 {
 	struct bc_shop_stats *s = &p->call->api->shop->stats;
 	unsigned long long sum = 0;
+	char bound[PAGE_BOUND_BYTES];
 	page_family(p, "attempt_duration_seconds", "histogram", "Time a hand-back request took.");
 	for (int i = 0; i < BC_DURATION_BUCKETS; i++) {
 		sum += page_load(&s->duration_bucket[i]);
-		page_add(p, "backchannel_attempt_duration_seconds_bucket{le=\"%g\"} %llu\n",
-			 bc_duration_bound_ms[i] / 1000.0, sum);
+		page_add(p, "backchannel_attempt_duration_seconds_bucket{le=\"%s\"} %llu\n",
+			 page_bound(bound, bc_duration_bound_ms[i] / 1000.0), sum);
 	}
 	sum += page_load(&s->duration_bucket[BC_DURATION_BUCKETS]);
 	page_add(p, "backchannel_attempt_duration_seconds_bucket{le=\"+Inf\"} %llu\n", sum);
@@ -158,11 +172,12 @@ static void add_histogram(struct page *p, const char *name, const uint32_t *buck
 			  double total)
 {
 	unsigned long long sum = 0;
+	char bound[PAGE_BOUND_BYTES];
 	for (int i = 0; i < 16; i++) {
 		sum += buckets[i];
 		if (i < 15)
-			page_add(p, "backchannel_%s_bucket{le=\"%g\"} %llu\n", name,
-				 (double)(1u << i) * unit, sum);
+			page_add(p, "backchannel_%s_bucket{le=\"%s\"} %llu\n", name,
+				 page_bound(bound, (double)(1u << i) * unit), sum);
 	}
 	page_add(p, "backchannel_%s_bucket{le=\"+Inf\"} %llu\n", name, sum);
 	page_add(p, "backchannel_%s_sum %.6f\nbackchannel_%s_count %llu\n", name, total, name, sum);
@@ -178,6 +193,14 @@ static void add_store(struct page *p)
 		      (double)s.commit_us_total / 1e6);
 	page_family(p, "store_batch_size", "histogram", "Operations in one commit.");
 	add_histogram(p, "store_batch_size", s.batch_bucket, 1, (double)s.committed);
+	page_family(p, "store_bytes", "gauge", "What the store takes on disk, its log too.");
+	if (s.has_size)
+		page_add(p, "backchannel_store_bytes %llu\n", (unsigned long long)s.bytes);
+	page_family(p, "store_free_bytes", "gauge",
+		    "What is left to the store of its file system.");
+	if (s.has_size)
+		page_add(p, "backchannel_store_free_bytes %llu\n",
+			 (unsigned long long)s.free_bytes);
 	page_family(p, "store_writable", "gauge", "1 while the store takes writes.");
 	page_add(p, "backchannel_store_writable %d\n", s.writable && !s.broken);
 	if (p->call->api->connections) {
@@ -186,13 +209,41 @@ static void add_store(struct page *p)
 		page_add(p, "backchannel_http_connections %zu\n",
 			 p->call->api->connections(p->call->api->ctx));
 	}
+	page_family(p, "streams", "gauge", "Open readers of GET /v1/stream: consoles.");
+	page_add(p, "backchannel_streams %u\n", p->call->api->streams.count);
 	page_family(p, "build_info", "gauge", "The version that runs.");
 	page_add(p, "backchannel_build_info{version=\"%s\"} 1\n", BC_VERSION);
 }
 
+/* --- the whole ------------------------------------------------------------------------------- */
+
+/* Prometheus names both, the one that it likes better first; who says nothing gets the plain one.
+ */
+static bool wants_openmetrics(const struct call *call)
+{
+	struct bc_str accept = call_header(call, "accept");
+	while (accept.ptr) {
+		struct bc_str rest = bc_str_split(&accept, ',');
+		struct bc_str type = bc_str_trim(bc_str_split(&rest, ';'));
+		if (bc_str_ieq(type, "application/openmetrics-text"))
+			return true;
+		if (bc_str_ieq(type, "text/plain"))
+			return false;
+	}
+	return false;
+}
+
+static void answer_page(const struct page *page)
+{
+	static const char plain[] = "text/plain; version=0.0.4; charset=utf-8";
+	static const char open[] = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+	call_text(page->call, 200, page->openmetrics ? open : plain,
+		  (struct bc_str){ page->out.data, page->out.len });
+}
+
 static void answer_metrics(struct call *call, const struct shop_view *view)
 {
-	struct page page = { .call = call, .view = view };
+	struct page page = { .call = call, .view = view, .openmetrics = wants_openmetrics(call) };
 	page.status = call_lanes(call, &page.status_count);
 	page.failed = !page.status;
 	bc_buf_init(&page.out, METRICS_MAX_BYTES);
@@ -205,11 +256,12 @@ static void answer_metrics(struct call *call, const struct shop_view *view)
 	page_add_commerce(&page);
 	page_add_edge(&page);
 	add_store(&page);
+	if (page.openmetrics)
+		page_add(&page, "# EOF\n");
 	if (page.failed)
 		call_problem(call, BC_PROBLEM_BUSY, "no memory for the metrics", "try again");
 	else
-		call_text(call, 200, "text/plain; version=0.0.4; charset=utf-8",
-			  (struct bc_str){ page.out.data, page.out.len });
+		answer_page(&page);
 	bc_buf_finish(&page.out);
 }
 

@@ -37,10 +37,10 @@ static void add_shape_durations(struct page *p, const struct bc_gateway_shape *s
 {
 	unsigned long long sum = 0;
 	for (int i = 0; i <= BC_GATEWAY_DURATION_BUCKETS; i++) {
-		char bound[24] = "+Inf";
+		char bound[PAGE_BOUND_BYTES] = "+Inf";
 		sum += s->buckets[i];
 		if (i < BC_GATEWAY_DURATION_BUCKETS)
-			snprintf(bound, sizeof(bound), "%g", bc_gateway_bound_ms[i] / 1000.0);
+			page_bound(bound, bc_gateway_bound_ms[i] / 1000.0);
 		page_add(p,
 			 "backchannel_gateway_duration_seconds_bucket{method=\"%s\",path=\"%s\","
 			 "le=\"%s\"} %llu\n",

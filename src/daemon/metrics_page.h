@@ -8,9 +8,11 @@
 
 #include "daemon/api_impl.h"
 
+enum { PAGE_BOUND_BYTES = 24 };
+
 struct page {
 	struct bc_buf out;
-	bool failed;
+	bool failed, openmetrics;
 	struct call *call;
 	const struct shop_view *view;
 	const struct bc_lane_status *status;
@@ -19,6 +21,9 @@ struct page {
 
 void page_add(struct page *p, const char *fmt, ...) BC_PRINTF(2, 3);
 void page_family(struct page *p, const char *name, const char *type, const char *help);
+/* A histogram's bound as a number with a fraction, as OpenMetrics has it: series must not be others
+ * in the other format. */
+const char *page_bound(char text[PAGE_BOUND_BYTES], double bound);
 unsigned long long page_load(atomic_uint_fast64_t *counter);
 
 void page_add_commerce(struct page *p); /* metrics_commerce.c; nothing while Commerce is off */

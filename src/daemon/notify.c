@@ -88,8 +88,8 @@ static int open_socket(struct bc_notify *n, const char *socket_name, struct bc_e
 		return result;
 	n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (n->fd < 0)
-		return bc_err_set(err, BC_EIO, "cannot make a socket for NOTIFY_SOCKET: %s",
-				  strerror(errno));
+		return bc_err_tell(err, BC_EIO, bc_errno_hint(errno),
+				   "cannot make a socket for NOTIFY_SOCKET: %s", strerror(errno));
 	return 0;
 }
 

@@ -39,6 +39,7 @@ void bc_settings_loader_finish(struct bc_settings_loader *l)
 		for (size_t k = 0; k < BC_PRODUCT_ROWS; k++)
 			slot_finish(&l->products[i].slots[k]);
 	slot_finish(&l->config_path);
+	free(l->config_folder);
 	free(l->slots);
 	free(l->products);
 }
@@ -230,10 +231,8 @@ int bc_settings_offer(struct bc_settings_loader *l, const struct bc_setting_targ
 static int read_sources(struct bc_settings_loader *l)
 {
 	static int (*const sources[])(struct bc_settings_loader *) = {
-		bc_settings_read_environment,
-		bc_settings_read_dotenv,
-		bc_settings_read_config,
-		bc_settings_read_credentials,
+		bc_settings_read_environment, bc_settings_read_dotenv,	bc_settings_read_config,
+		bc_settings_read_credentials, bc_settings_read_sockets,
 	};
 	int rc = 0;
 
@@ -255,7 +254,8 @@ static int first_error(const struct bc_settings_report *report, struct bc_err *e
 			bc_err_hint(err, "%s", f->problem.hint);
 		return BC_EINVAL;
 	}
-	return bc_err_set(err, BC_EINVAL, "the settings have errors");
+	return bc_err_tell(err, BC_EINVAL, "backchannel config lint names them",
+			   "the settings have errors");
 }
 
 static int load(const struct bc_settings_source *source, bool lint,
@@ -270,6 +270,8 @@ static int load(const struct bc_settings_source *source, bool lint,
 		rc = read_sources(&l);
 	if (!rc)
 		rc = bc_settings_build(&l, &settings);
+	if (settings && source->sockets)
+		settings->sockets = *source->sockets;
 	bc_settings_loader_finish(&l);
 	if (rc)
 		return bc_err_nomem(err);

@@ -8,7 +8,8 @@
  * bounds, default, help. The parser, `config show`, `config lint`, docs/settings.md, the commented
  * example and the manual page backchannel.conf(5) are all read off those rows.
  *
- * Highest first: the real environment (systemd credentials belong to it); .env in the working
+ * Highest first: for an address, the socket that a service manager passed for it (activation.h);
+ * the real environment (systemd credentials belong to it); .env in the working
  * directory; the first of --config, BACKCHANNEL_CONFIG, ./backchannel.conf and
  * /etc/backchannel/backchannel.conf; defaults. An empty value is no value.
  *
@@ -25,11 +26,14 @@
 #include <stdint.h>
 
 #include <backchannel/commerce.h>
+#include <backchannel/partner.h>
 #include <backchannel/token.h>
 
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "daemon/activation.h"
+#include "daemon/partner_book.h"
 
 enum { BC_PRODUCT_LABEL_MAX = 40 };
 
@@ -39,7 +43,13 @@ struct bc_settings_product {
 	char *partner;
 	char *id;
 	struct bc_secret *key;
-	char *landing; /* path prefix of its landing pages; NULL: chosen only by name */
+	char *landing;	/* path prefix of its landing pages; NULL: chosen only by name */
+	char *base_url; /* as written; NULL: see url */
+	/* What partner names; of settings' partners. NULL only while settings are loaded. */
+	const struct bc_partner *definition;
+	uint64_t edition; /* differs where the definition's text does */
+	const char *url;  /* where its tokens go; NULL: the partner has no address of its own, and
+			     none is given */
 };
 
 /* Immutable; all pointers are owned by the snapshot and valid while it is held. */
@@ -47,11 +57,15 @@ struct bc_settings {
 	/* "default" first when it is set, the others in the order of their labels. */
 	struct bc_settings_product *products;
 	size_t product_count;
+	struct bc_partner_book *partners; /* never NULL once loaded */
 
 	char *sovendus_base_url;		/* no trailing slash */
 	char **sovendus_params;			/* at least one, ended by NULL */
 	struct bc_token_pattern *token_pattern; /* compiled; NULL: off */
 
+	/* What was passed, to serve by instead of making a socket; the addresses below say where.
+	 */
+	struct bc_activation sockets;
 	char *listen;		     /* "host:port" or "unix:PATH" */
 	char *url;		     /* where the command line finds the daemon; never NULL */
 	struct bc_secret *api_token; /* NULL: none asked */
@@ -157,6 +171,8 @@ struct bc_settings_source {
 	const char *cwd;	   /* where .env and ./backchannel.conf are; NULL: "." */
 	const char *fallback_path; /* NULL: /etc/backchannel/backchannel.conf */
 	bool again;		   /* a reload: a settings file that is a pipe has been read */
+	/* Passed by a service manager: they go before every other place. NULL: none. Borrowed. */
+	const struct bc_activation *sockets;
 };
 
 /*
@@ -169,6 +185,10 @@ struct bc_settings_source {
 BC_MUST_CHECK int bc_settings_load(const struct bc_settings_source *source,
 				   struct bc_settings **ret_settings,
 				   struct bc_settings_report *report, struct bc_err *err);
+
+/* Where definitions of partners are looked for, with settings that may be wrong otherwise. Heap;
+ * NULL: no memory. */
+BC_MUST_CHECK char *bc_settings_partner_folder(const struct bc_settings_source *source);
 
 struct bc_settings *bc_settings_ref(struct bc_settings *s);
 void bc_settings_unref(struct bc_settings *s); /* NULL is fine */

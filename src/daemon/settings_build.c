@@ -67,6 +67,7 @@ static void owner_destroy(struct owner *o)
 	free(o->origins.rows);
 	free(o->origins.hidden_rows);
 	bc_token_pattern_destroy(o->s.token_pattern);
+	bc_partner_book_destroy(o->s.partners);
 	free(o->s.oauth_endpoint);
 	free(o->s.oauth_scope);
 	free(o);
@@ -462,6 +463,8 @@ int bc_settings_build(struct bc_settings_loader *l, struct bc_settings **ret_set
 		rc = derive(l, o);
 	if (!rc)
 		rc = build_products(l, o);
+	if (!rc)
+		rc = bc_settings_find_partners(l, &o->s);
 	if (!rc)
 		rc = bc_settings_check_together(&o->s, l->report);
 	if (rc || l->report->errors) {

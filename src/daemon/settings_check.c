@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/network.h"
+#include "protocol/definition.h"
 #include "protocol/events.h"
 #include "store/engine.h"
 
@@ -323,13 +324,26 @@ int bc_setting_check_product_id(struct bc_str text, struct bc_err *err)
 	return 0;
 }
 
+int bc_setting_check_partner_id(struct bc_str text, struct bc_err *err)
+{
+	while (text.ptr) {
+		struct bc_str part = bc_str_split(&text, ':');
+		if (!part.len || !only(part, "._-") || part.ptr[0] == '.')
+			return refuse(err, "is no product ID",
+				      "copy it as the partner gave it, such as "
+				      "9bc72425-902c-3abf-9db8-8b186d7cb160; several parts have a "
+				      "colon between two");
+	}
+	return 0;
+}
+
+/* Whether there is one of that name is settings_partners.c's to find. */
 int bc_setting_check_partner(struct bc_str text, struct bc_err *err)
 {
-	if (bc_str_eq(text, bc_partner_sovendus.name))
+	if (bc_partner_name_ok(text))
 		return 0;
-	bc_err_set(err, BC_EINVAL, "is no partner that is known here");
-	bc_err_hint(err, "use \"%s\", or leave it out", bc_partner_sovendus.name);
-	return BC_EINVAL;
+	return refuse(err, "is no partner's name",
+		      "backchannel partners lists them; leave the line out for sovendus");
 }
 
 int bc_setting_check_landing(struct bc_str text, struct bc_err *err)

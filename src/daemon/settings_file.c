@@ -48,8 +48,10 @@ static int fill(int fd, const char *path, size_t max_bytes, struct bc_buf *out, 
 		out->len += (size_t)n;
 		out->data[out->len] = '\0';
 		if (out->len > max_bytes)
-			return bc_err_set(err, BC_ETOOBIG, "\"%s\" is larger than %zu KiB", path,
-					  max_bytes / 1024);
+			return bc_err_tell(err, BC_ETOOBIG,
+					   "name another file, or shorten this one: settings and "
+					   "keys are small",
+					   "\"%s\" is larger than %zu KiB", path, max_bytes / 1024);
 	}
 }
 

@@ -42,6 +42,9 @@ const struct bc_setting_variable bc_setting_variables[] = {
 	  "Set by systemd (`LoadCredential=`, `SetCredential=`). A file there "
 	  "named like a secret, such as `sovendus.api_key` or "
 	  "`product.LABEL.key`, is its value." },
+	{ "LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES",
+	  "Set by systemd for socket units: `serve` takes the sockets named `listen`, `edge` and "
+	  "`input` instead of making its own, wherever those settings say." },
 	{ "STATE_DIRECTORY", "Set by systemd (`StateDirectory=`); the first path counts." },
 	{ "XDG_STATE_HOME, HOME", "Where the state directory is, when nothing else says so." },
 };

@@ -223,6 +223,16 @@ static int parse_file(struct bc_settings_loader *l, const struct candidate *c,
 	return rc;
 }
 
+static int keep_folder(struct bc_settings_loader *l, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	struct bc_str folder = { path, slash ? (size_t)(slash - path) : 0 };
+
+	free(l->config_folder);
+	l->config_folder = bc_str_dup(slash ? folder : BC_STR("."));
+	return l->config_folder ? 0 : BC_ENOMEM;
+}
+
 /* 1: this was the file (read, or reported); 0: it is not there; BC_ENOMEM. */
 static int try_file(struct bc_settings_loader *l, const struct candidate *c)
 {
@@ -237,6 +247,8 @@ static int try_file(struct bc_settings_loader *l, const struct candidate *c)
 	bc_buf_init(&text, BC_SETTINGS_FILE_MAX + 1);
 	rc = bc_settings_read_file(full, BC_SETTINGS_FILE_MAX, l->source->again, &text, &st,
 				   &problem);
+	if (!rc)
+		rc = keep_folder(l, full);
 	if (!rc)
 		rc = parse_file(l, c, &text, &st);
 	else if (rc != BC_ENOMEM && (rc != BC_ENOENT || c->named))

@@ -7,9 +7,10 @@
  */
 #include "daemon/settings_parts.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/mdoc.h"
 
 /* --- Markdown to something else -------------------------------------------------------------- */
 
@@ -72,33 +73,6 @@ static int convert(const struct dialect *dialect, const char *text, struct bc_bu
 
 /* --- mdoc ------------------------------------------------------------------------------------ */
 
-enum { LINE_WIDTH = 78 };
-
-/* Words in lines of their own width, a new line for each sentence, as mdoc asks; a line that begins
- * like a request is kept from being one. */
-static int add_filled(struct bc_buf *out, struct bc_str text)
-{
-	size_t column = 0;
-	bool sentence_ended = false;
-	int rc = 0;
-
-	while (!rc && text.ptr) {
-		struct bc_str word = bc_str_split(&text, ' ');
-		bool first = column == 0;
-		bool fresh = !first && (sentence_ended || column + 1 + word.len > LINE_WIDTH);
-		bool guard = (first || fresh) && (word.ptr[0] == '.' || word.ptr[0] == '\'');
-
-		rc = bc_buf_addf(out, "%s%s%.*s",
-				 first	 ? ""
-				 : fresh ? "\n"
-					 : " ",
-				 guard ? "\\&" : "", (int)word.len, word.ptr);
-		column = first || fresh ? word.len : column + 1 + word.len;
-		sentence_ended = word.len > 1 && word.ptr[word.len - 1] == '.';
-	}
-	return rc ? rc : bc_buf_adds(out, "\n");
-}
-
 static int add_text(struct bc_buf *out, const char *text)
 {
 	struct bc_buf words;
@@ -107,21 +81,9 @@ static int add_text(struct bc_buf *out, const char *text)
 	bc_buf_init(&words, BC_SETTINGS_FILE_MAX);
 	rc = convert(&roff, text, &words);
 	if (!rc)
-		rc = add_filled(out, (struct bc_str){ words.data, words.len });
+		rc = bc_mdoc_fill(out, (struct bc_str){ words.data, words.len });
 	bc_buf_finish(&words);
 	return rc;
-}
-
-static int add_section(struct bc_buf *out, const char *title)
-{
-	int rc = bc_buf_adds(out, ".Sh ");
-
-	for (; !rc && *title; title++) {
-		char c = (char)toupper((unsigned char)*title);
-
-		rc = bc_buf_add(out, &c, 1);
-	}
-	return rc ? rc : bc_buf_adds(out, "\n");
 }
 
 typedef int add_fn(const struct bc_setting_row *row, struct bc_buf *out);
@@ -171,7 +133,7 @@ static int add_item(const struct bc_setting_row *row, const char *variable, stru
 static int add_group(const struct bc_setting_group *group, struct bc_buf *out)
 {
 	char variable[BC_SETTING_NAME_MAX];
-	int rc = add_section(out, group->title);
+	int rc = bc_buf_addf(out, ".Ss %s\n", group->title);
 
 	if (!rc)
 		rc = add_text(out, group->intro);
@@ -189,7 +151,7 @@ static int add_group(const struct bc_setting_group *group, struct bc_buf *out)
 static int add_products(struct bc_buf *out)
 {
 	int rc = bc_buf_adds(out,
-			     ".Sh PRODUCTS\nEach further campaign is a section\n"
+			     ".Ss Products\nEach further campaign is a section\n"
 			     ".Ql [product LABEL] .\n"
 			     "A label is made of a-z, 0-9, _ and -; in the environment\nit is in "
 			     "capitals, with _ for -.\nThe label\n.Ql default\nis the\n"
@@ -275,6 +237,8 @@ int bc_settings_mdoc(struct bc_buf *out)
 
 	if (!rc)
 		rc = add_prose(out);
+	if (!rc)
+		rc = bc_buf_adds(out, ".Sh SETTINGS\n");
 	for (size_t i = 0; !rc && i < bc_setting_group_count; i++) {
 		rc = add_group(&bc_setting_groups[i], out);
 		if (!rc && strcmp(bc_setting_groups[i].prefix, "sovendus") == 0)

@@ -176,8 +176,10 @@ static int find_product(struct bc_settings_loader *l, struct bc_str label, bool 
 			return spell(*ret_product, label, from_file, err);
 	}
 	if (l->product_count == BC_SETTINGS_PRODUCTS_MAX)
-		return bc_err_set(err, BC_EINVAL, "there are more than %d products",
-				  BC_SETTINGS_PRODUCTS_MAX);
+		return bc_err_tell(
+			err, BC_EINVAL,
+			"run a second daemon with a state directory of its own for the others",
+			"there are more than %d products", BC_SETTINGS_PRODUCTS_MAX);
 	grown = realloc(l->products, (l->product_count + 1) * sizeof(*grown));
 	if (!grown)
 		return bc_err_nomem(err);
@@ -281,6 +283,7 @@ static int find_product_variable(struct bc_settings_loader *l, struct bc_str nam
 		{ "_LANDING", BC_PRODUCT_LANDING, false },
 		{ "_KEY", BC_PRODUCT_KEY, false },
 		{ "_ID", BC_PRODUCT_ID, false },
+		{ "_BASE_URL", BC_PRODUCT_BASE_URL, false },
 	};
 	struct bc_str rest = { name.ptr + strlen(PRODUCT_PREFIX),
 			       name.len - strlen(PRODUCT_PREFIX) };
@@ -302,7 +305,8 @@ static int find_product_variable(struct bc_settings_loader *l, struct bc_str nam
 	}
 	bc_err_set(err, BC_ENOENT, "there is no product setting \"%.*s\"", (int)name.len, name.ptr);
 	bc_err_hint(err,
-		    "a product's variables are %s<LABEL>_ID, _KEY, _KEY_FILE, _PARTNER, _LANDING",
+		    "a product's variables are %s<LABEL>_ID, _KEY, _KEY_FILE, _PARTNER, _LANDING, "
+		    "_BASE_URL",
 		    PRODUCT_PREFIX);
 	return 0;
 }

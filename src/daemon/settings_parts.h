@@ -70,11 +70,12 @@ struct bc_setting_row {
 extern const struct bc_setting_row bc_setting_rows[];
 extern const size_t bc_setting_row_count;
 enum {
-	BC_PRODUCT_ROWS = 4,
+	BC_PRODUCT_ROWS = 5,
 	BC_PRODUCT_PARTNER = 0,
 	BC_PRODUCT_ID,
 	BC_PRODUCT_KEY,
-	BC_PRODUCT_LANDING
+	BC_PRODUCT_LANDING,
+	BC_PRODUCT_BASE_URL
 };
 extern const struct bc_setting_row bc_product_rows[BC_PRODUCT_ROWS];
 
@@ -114,6 +115,8 @@ int bc_setting_check_ims(struct bc_str text, struct bc_err *err);
 int bc_setting_check_proxy(struct bc_str text, struct bc_err *err);
 int bc_setting_check_param(struct bc_str text, struct bc_err *err);
 int bc_setting_check_product_id(struct bc_str text, struct bc_err *err);
+/* The same, and parts with ':' between two: how many, the partner says. */
+int bc_setting_check_partner_id(struct bc_str text, struct bc_err *err);
 int bc_setting_check_partner(struct bc_str text, struct bc_err *err);
 int bc_setting_check_landing(struct bc_str text, struct bc_err *err);
 int bc_setting_check_listen(struct bc_str text, struct bc_err *err);
@@ -136,7 +139,13 @@ bool bc_setting_split_listen(struct bc_str text, struct bc_str *ret_host, struct
 
 /* --- the loader (settings.c) ------------------------------------------------------------------ */
 
-enum bc_setting_level { BC_LEVEL_NONE, BC_LEVEL_FILE, BC_LEVEL_DOTENV, BC_LEVEL_ENVIRONMENT };
+enum bc_setting_level {
+	BC_LEVEL_NONE,
+	BC_LEVEL_FILE,
+	BC_LEVEL_DOTENV,
+	BC_LEVEL_ENVIRONMENT,
+	BC_LEVEL_SOCKET
+};
 
 /* A value that a higher place hides: the highest of them, if it differs from what is in force. Kept
  * as a hash alone, since it may be a secret: all that is asked is whether it changed. */
@@ -169,6 +178,7 @@ struct bc_settings_loader {
 	struct bc_product_slots *products; /* owned */
 	size_t product_count;
 	struct bc_setting_slot config_path; /* BACKCHANNEL_CONFIG */
+	char *config_folder; /* owned; where the settings file lies that was read; NULL: none was */
 	const char *readable_file; /* lint: the file being read, if others can read it; once said
 				      NULL */
 };
@@ -210,6 +220,8 @@ BC_MUST_CHECK int bc_settings_read_environment(struct bc_settings_loader *l);
 BC_MUST_CHECK int bc_settings_read_dotenv(struct bc_settings_loader *l);
 BC_MUST_CHECK int bc_settings_read_credentials(struct bc_settings_loader *l);
 BC_MUST_CHECK int bc_settings_read_config(struct bc_settings_loader *l);
+/* After all others: says where they differ from the sockets that are there (settings_sockets.c). */
+BC_MUST_CHECK int bc_settings_read_sockets(struct bc_settings_loader *l);
 /* The parsers below them, for text at hand; name is how `where` calls it. */
 BC_MUST_CHECK int bc_settings_parse_dotenv(struct bc_settings_loader *l, const char *name,
 					   struct bc_str text);
@@ -224,6 +236,12 @@ BC_MUST_CHECK int bc_settings_read_file(const char *path, size_t max_bytes, bool
 /* May a file that nobody named be believed? Ours or root's, and nobody else can write to it.
  * 0 or BC_EINVAL, err says why. */
 BC_MUST_CHECK int bc_settings_check_trusted(const struct stat *st, struct bc_err *err);
+
+/* --- partners (settings_partners.c) ----------------------------------------------------------- */
+
+/* Opens the book of partners and gives each product its partner's definition. Faults are reported.
+ * 0 or BC_ENOMEM. */
+BC_MUST_CHECK int bc_settings_find_partners(struct bc_settings_loader *l, struct bc_settings *s);
 
 /* --- names (settings_name.c) ------------------------------------------------------------------ */
 

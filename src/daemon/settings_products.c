@@ -12,28 +12,43 @@ const struct bc_setting_row bc_product_rows[BC_PRODUCT_ROWS] = {
 				 PART(partner),
 				 .def = "sovendus",
 				 .check = bc_setting_check_partner,
-				 .allowed = "`sovendus`",
-				 .help = "Who gets the token back." },
+				 .allowed = "a name that `backchannel partners` lists",
+				 .help = "Who gets the token back: `sovendus`, `awin`, `impact`, "
+					 "`tune`, or a definition of your own; see "
+					 "[partners](partners.md)." },
 	[BC_PRODUCT_ID] = { .name = "id",
 			    .type = &bc_setting_text,
 			    PART(id),
 			    .max = 128,
-			    .check = bc_setting_check_product_id,
-			    .allowed = "letters, digits, `.`, `_`, `-`",
+			    .check = bc_setting_check_partner_id,
+			    .allowed = "letters, digits, `.`, `_`, `-`; parts parted by `:` "
+				       "where the partner has several",
 			    .help = "Product ID of this campaign. Required." },
 	[BC_PRODUCT_KEY] = { .name = "key",
 			     .type = &bc_setting_secret,
 			     PART(key),
 			     .flags = BC_SETTING_KEY,
-			     .help = "API key of this campaign. Required." },
+			     .help = "API key of this campaign. Required where the partner asks "
+				     "for one." },
 	[BC_PRODUCT_LANDING] = { .name = "landing",
 				 .type = &bc_setting_text,
 				 PART(landing),
 				 .check = bc_setting_check_landing,
 				 .allowed = "a path such as `/shoes/`",
 				 .help = "Clicks whose landing path starts with this belong to "
-					 "this "
-					 "product; the longest prefix wins. Without it the product "
-					 "is "
-					 "chosen only by name, in a request's `product`." },
+					 "this product; of the products of the token's partner, "
+					 "the longest prefix wins, else the first one. The first "
+					 "product of all, `default` if there is one, also takes "
+					 "orders that name neither click nor product." },
+	[BC_PRODUCT_BASE_URL] = { .name = "base_url",
+				  .type = &bc_setting_text,
+				  PART(base_url),
+				  .def_docs = "the partner's own; of `sovendus`, "
+					      "`sovendus.base_url`",
+				  .check = bc_setting_check_base_url,
+				  .allowed = "an https URL without query or user; http only on "
+					     "loopback",
+				  .help = "Where this product's tokens are handed back. Required "
+					  "where the partner has an address for each customer, as "
+					  "`tune` has." },
 };

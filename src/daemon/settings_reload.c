@@ -179,6 +179,13 @@ static int add_product_changes(const struct bc_settings_product *before,
 		bc_setting_product_name(after->label, &bc_product_rows[i], name);
 		rc = add_change(&bc_product_rows[i], name, before, after, out);
 	}
+	if (!rc && before->edition != after->edition &&
+	    strcmp(before->partner, after->partner) == 0) {
+		bc_setting_product_name(after->label, &bc_product_rows[BC_PRODUCT_PARTNER], name);
+		rc = add_name(out, name);
+		if (!rc)
+			rc = bc_buf_adds(out, " (its definition)");
+	}
 	return rc;
 }
 

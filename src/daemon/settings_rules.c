@@ -118,17 +118,36 @@ static void word_default_half(const struct bc_settings_product *p, struct bc_err
 		    p->id ? " or SOVENDUS_API_KEY_FILE" : "");
 }
 
+static bool lacks_key(const struct bc_settings_product *p)
+{
+	return !p->key && bc_partner_needs(p->definition, "key");
+}
+
 static void word_product_half(const struct bc_settings_product *p, struct bc_err *problem)
 {
+	bool no_key = lacks_key(p);
+
 	bc_err_set(problem, BC_EINVAL, "the product \"%s\" has no %s", p->label,
 		   p->id    ? "key"
-		   : p->key ? "id"
-			    : "id and no key");
+		   : no_key ? "id and no key"
+			    : "id");
 	bc_err_hint(problem, "add %s to [product %s]",
 		    p->id    ? "key or key_file"
-		    : p->key ? "id"
-			     : "id and key",
+		    : no_key ? "id and key"
+			     : "id",
 		    p->label);
+}
+
+static void word_no_address(const struct bc_settings_product *p, struct bc_err *problem)
+{
+	bc_err_set(problem, BC_EINVAL,
+		   "the product \"%s\" has no base_url, and %s has none of its "
+		   "own",
+		   p->label, p->definition->title);
+	bc_err_hint(problem,
+		    "add base_url = https://HOST to [product %s], the address that %s gave "
+		    "you",
+		    p->label, p->definition->title);
 }
 
 static int check_product(const struct bc_settings_product *p, struct bc_settings_report *report,
@@ -136,9 +155,11 @@ static int check_product(const struct bc_settings_product *p, struct bc_settings
 {
 	struct bc_err problem = { 0 };
 
-	if (p->id && p->key)
+	if (p->id && !lacks_key(p) && p->url)
 		return 0;
-	if (strcmp(p->label, "default") == 0)
+	if (p->id && !lacks_key(p))
+		word_no_address(p, &problem);
+	else if (strcmp(p->label, "default") == 0)
 		word_default_half(p, &problem);
 	else
 		word_product_half(p, &problem);

@@ -154,7 +154,9 @@ static int list_add(const struct bc_setting_row *row, char **items, size_t *coun
 		return BC_EINVAL;
 	}
 	if (*count == LIST_ITEMS_MAX)
-		return bc_err_set(err, BC_EINVAL, "has more than %d items", LIST_ITEMS_MAX);
+		return bc_err_tell(err, BC_EINVAL,
+				   "leave some out, or join several into one that is wider",
+				   "has more than %d items", LIST_ITEMS_MAX);
 	rc = row->check ? row->check(item, err) : 0;
 	if (rc)
 		return rc;

@@ -9,6 +9,7 @@
 #include "net/datagram.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,12 +37,13 @@ struct bc_datagrams {
 	bool (*take)(void *ctx, struct bc_str bytes, bool cut);
 	void *ctx;
 	int fd; /* owned */
-	bool held, closing;
+	bool is_unix, held, closing;
 	size_t left; /* CLOSING: so many more */
 	void (*closed)(void *ctx);
 	void *closed_ctx;
 	uint32_t lost_seen, lost_told; /* the kernel's count, which wraps */
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* of a Unix socket; "": UDP */
+	/* Of a Unix socket that is to be removed at the end; "": there is none. */
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	dev_t device; /* of the path, so that nobody else's is removed */
 	ino_t inode;
 	char address[160];
@@ -178,9 +180,9 @@ static int bind_unix(struct bc_datagrams *d, const char *path, const char *group
 		return result;
 	memcpy(address.sun_path, path, strlen(path));
 	if (bind(d->fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		result = bc_uv_fail(err, -errno, "cannot bind \"unix:%s\"", path);
+		result = -errno;
 		bc_err_hint(err, "its folder must exist, and be the daemon's to write to");
-		return result;
+		return bc_uv_fail(err, result, "cannot bind \"unix:%s\"", path);
 	}
 	memcpy(d->path, address.sun_path, sizeof(d->path));
 	if (lstat(path, &st) == 0) {
@@ -190,8 +192,8 @@ static int bind_unix(struct bc_datagrams *d, const char *path, const char *group
 	/* The process's umask lets nobody else in until here. */
 	result = set_group(path, group, err);
 	if (!result && chmod(path, BC_UNIX_MODE) < 0)
-		result = bc_err_set(err, BC_EIO, "cannot set the mode of \"%s\": %s", path,
-				    strerror(errno));
+		result = bc_err_tell(err, BC_EIO, bc_errno_hint(errno),
+				     "cannot set the mode of \"%s\": %s", path, strerror(errno));
 	snprintf(d->address, sizeof(d->address), "unix:%s", path);
 	return result;
 }
@@ -239,16 +241,21 @@ static int resolve_udp(struct bc_loop *loop, const char *text, uv_getaddrinfo_t 
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-static int make_socket(struct bc_datagrams *d, int family, struct bc_err *err)
+static void widen_socket(struct bc_datagrams *d)
 {
 	const int wanted = BUFFER_BYTES, on = 1;
-	d->fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (d->fd < 0)
-		return bc_uv_fail(err, -errno, "cannot create a socket");
 	/* The first is beyond the system's limit, for the privileged only. */
 	if (setsockopt(d->fd, SOL_SOCKET, SO_RCVBUFFORCE, &wanted, sizeof(wanted)) < 0)
 		(void)setsockopt(d->fd, SOL_SOCKET, SO_RCVBUF, &wanted, sizeof(wanted));
 	(void)setsockopt(d->fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on));
+}
+
+static int make_socket(struct bc_datagrams *d, int family, struct bc_err *err)
+{
+	d->fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (d->fd < 0)
+		return bc_uv_fail(err, -errno, "cannot create a socket");
+	widen_socket(d);
 	return 0;
 }
 
@@ -268,13 +275,32 @@ static int open_udp(struct bc_datagrams *d, const char *text, struct bc_err *err
 	return result;
 }
 
+static int take_fd(struct bc_datagrams *d, const struct bc_datagram_options *o, struct bc_err *err)
+{
+	d->fd = o->fd;
+	if (fcntl(d->fd, F_SETFL, O_NONBLOCK) < 0)
+		return bc_uv_fail(err, -errno, "cannot use the socket that was passed for \"%s\"",
+				  o->listen);
+	widen_socket(d);
+	if (d->is_unix)
+		snprintf(d->address, sizeof(d->address), "%s", o->listen);
+	else
+		name_udp(d);
+	return 0;
+}
+
 static int open_any(struct bc_datagrams *d, const struct bc_datagram_options *o, struct bc_err *err)
 {
 	const struct bc_str listen = bc_str_of(o->listen);
-	if (bc_str_starts(listen, "udp:"))
+	d->is_unix = bc_str_starts(listen, "unix:");
+	if (!d->is_unix && !bc_str_starts(listen, "udp:"))
+		return bc_err_tell(err, BC_EINVAL,
+				   "write unix:/run/backchannel/input.sock or udp:127.0.0.1:PORT",
+				   "\"%s\" is neither unix: nor udp:", o->listen);
+	if (o->fd)
+		return take_fd(d, o, err);
+	if (!d->is_unix)
 		return open_udp(d, o->listen + 4, err);
-	if (!bc_str_starts(listen, "unix:"))
-		return bc_err_set(err, BC_EINVAL, "\"%s\" is neither unix: nor udp:", o->listen);
 	int result = make_socket(d, AF_UNIX, err);
 	return result ? result : bind_unix(d, o->listen + 5, o->group, err);
 }
@@ -324,7 +350,7 @@ size_t bc_datagrams_buffer_bytes(const struct bc_datagrams *d)
 uint32_t bc_datagrams_queue(const struct bc_datagrams *d)
 {
 	unsigned queue = 0;
-	FILE *setting = d->path[0] ? fopen("/proc/sys/net/unix/max_dgram_qlen", "re") : NULL;
+	FILE *setting = d->is_unix ? fopen("/proc/sys/net/unix/max_dgram_qlen", "re") : NULL;
 	if (setting && fscanf(setting, "%u", &queue) != 1)
 		queue = 0;
 	if (setting)

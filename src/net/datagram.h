@@ -22,6 +22,10 @@ struct bc_datagram_options {
 	 * borrowed during create. */
 	const char *listen;
 	const char *group; /* of the Unix socket; NULL: the process's own; borrowed likewise */
+	/* Not 0: a bound socket that is read instead; listen says where it is. Taken by a
+	 * create that succeeds; one that fails may have closed it. Mode, group and path are whose
+	 * it was; what is not read stays in it. */
+	int fd;
 	/* One datagram; cut: it was longer than BC_DATAGRAM_MAX_BYTES. False: it was taken, and
 	 * after the BC_DATAGRAM_BATCH - 1 that may be read already, no more until
 	 * bc_datagrams_resume. Must not close. */
@@ -45,8 +49,8 @@ uint32_t bc_datagrams_queue(const struct bc_datagrams *d);
 uint64_t bc_datagrams_lost(struct bc_datagrams *d);
 /* Not from within take. */
 void bc_datagrams_resume(struct bc_datagrams *d);
-/* Removes the Unix socket, hands over what had come (as resume allows, too), then calls closed(ctx)
- * once, later; d is freed by then. */
+/* Removes the Unix socket unless it was passed as fd, hands over what had come (as resume allows,
+ * too), then calls closed(ctx) once, later; d is freed by then. */
 void bc_datagrams_close(struct bc_datagrams *d, void (*closed)(void *ctx), void *ctx);
 
 #endif

@@ -178,14 +178,15 @@ bool bc_http_call_field_ok(struct bc_str name, struct bc_str value)
 static int check_header(struct bc_str name, struct bc_str value, struct bc_err *err)
 {
 	if (!bc_http_call_field_ok(name, value))
-		return bc_err_set(err, BC_EINVAL,
-				  "a request header is malformed, it must read \"Name: value\"");
+		return bc_err_tell(err, BC_EINVAL,
+				   "leave out line breaks, and write its name without blanks",
+				   "a request header is malformed, it must read \"Name: value\"");
 	for (size_t i = 0; i < BC_COUNT(own_headers); i++)
 		if (bc_str_ieq(name, own_headers[i]))
-			return bc_err_set(err, BC_EINVAL,
-					  "request header \"%s\" is not the "
-					  "caller's to set",
-					  own_headers[i]);
+			return bc_err_tell(err, BC_EINVAL, "leave it out: it is set by itself",
+					   "request header \"%s\" is not the "
+					   "caller's to set",
+					   own_headers[i]);
 	return 0;
 }
 
@@ -251,12 +252,14 @@ static int check_exchange(const struct bc_http_exchange *x, struct bc_err *err)
 	struct bc_str method = bc_str_of(x->method);
 
 	if (!is_token(method) || method.len > METHOD_MAX_BYTES)
-		return bc_err_set(err, BC_EINVAL, "the request's method is malformed");
+		return bc_err_tell(err, BC_EINVAL, "write GET, POST, PUT or DELETE",
+				   "the request's method is malformed");
 	if (!x->url || (strncasecmp(x->url, "http://", 7) && strncasecmp(x->url, "https://", 8)))
-		return bc_err_set(err, BC_EINVAL,
-				  "the url starts with neither http:// nor https://");
+		return bc_err_tell(err, BC_EINVAL, "write the whole URL, with https://",
+				   "the url starts with neither http:// nor https://");
 	if (reads_body(x) && strcmp(x->method, "HEAD") == 0)
-		return bc_err_set(err, BC_EINVAL, "a HEAD request has no body");
+		return bc_err_tell(err, BC_EINVAL, "leave the body out, or use GET",
+				   "a HEAD request has no body");
 	return 0;
 }
 
@@ -354,8 +357,11 @@ int bc_http_call_init(struct bc_http_call *call, CURL *model,
 	if (result == CURLE_OUT_OF_MEMORY)
 		return bc_err_nomem(err);
 	if (result != CURLE_OK)
-		return bc_err_set(err, BC_EINVAL, "the request is not one libcurl can send: %s",
-				  curl_easy_strerror(result));
+		return bc_err_tell(err, BC_EINVAL,
+				   "look at its URL and headers: one of them has a character that "
+				   "cannot be sent",
+				   "the request is not one libcurl can send: %s",
+				   curl_easy_strerror(result));
 	return 0;
 }
 

@@ -383,8 +383,9 @@ static int require_curl(struct bc_err *err)
 	pthread_once(&once, global_init);
 	if (global_result == CURLE_OK)
 		return 0;
-	return bc_err_set(err, BC_EINTERNAL, "libcurl does not start: %s",
-			  curl_easy_strerror(global_result));
+	return bc_err_tell(err, BC_EINTERNAL,
+			   "is libcurl installed as it was built for? Reinstall libcurl4",
+			   "libcurl does not start: %s", curl_easy_strerror(global_result));
 }
 
 static int multi_open(struct bc_http_client *c, const struct bc_http_client_options *o)

@@ -9,6 +9,8 @@
  */
 #include "net/http_server_impl.h"
 
+/* A client that has just connected is about to send: closing on it would be a request cut off. */
+enum { FRESH_GRACE_MS = 250 };
 enum { LINGER_MS = 2000, WRITE_LOOK_MS = 30000, RATE_LOOK_MS = 1000, STREAM_LOOK_MS = 1000 };
 
 uint64_t bc_http_now(const struct bc_http_server *s)
@@ -137,6 +139,16 @@ static void cut_all(struct bc_http_server *s)
 	bc_http_server_check_done(s);
 }
 
+static void closing_tick(struct bc_http_server *s, uint64_t now)
+{
+	if (s->fresh_due_ms && s->fresh_due_ms <= now) {
+		s->fresh_due_ms = 0;
+		bc_http_server_close_idle(s, true);
+	}
+	if (s->cut_due_ms <= now)
+		cut_all(s);
+}
+
 static void on_tick(void *ctx)
 {
 	struct bc_http_server *s = ctx;
@@ -146,13 +158,13 @@ static void on_tick(void *ctx)
 	for (int wait = BC_HTTP_WAIT_NEXT; wait < BC_HTTP_WAITS; wait++)
 		while (s->waits[wait].first && s->waits[wait].first->due_ms <= now)
 			is_due[wait](s->waits[wait].first);
-	if (s->closing && !s->cut && s->cut_due_ms <= now)
-		cut_all(s);
+	if (s->closing && !s->cut)
+		closing_tick(s, now);
 	for (int wait = BC_HTTP_WAIT_NEXT; wait < BC_HTTP_WAITS; wait++)
 		if (s->waits[wait].first)
 			arm(s, s->waits[wait].first->due_ms);
 	if (s->closing && !s->cut)
-		arm(s, s->cut_due_ms);
+		arm(s, s->fresh_due_ms ? s->fresh_due_ms : s->cut_due_ms);
 }
 
 int bc_http_waits_init(struct bc_http_server *s)
@@ -172,6 +184,9 @@ int bc_http_waits_init(struct bc_http_server *s)
 
 void bc_http_waits_cut_at(struct bc_http_server *s, uint64_t delay_ms)
 {
-	s->cut_due_ms = bc_http_now(s) + delay_ms;
-	arm(s, s->cut_due_ms);
+	uint64_t now = bc_http_now(s);
+
+	s->cut_due_ms = now + delay_ms;
+	s->fresh_due_ms = now + (delay_ms < FRESH_GRACE_MS ? delay_ms : FRESH_GRACE_MS);
+	arm(s, s->fresh_due_ms);
 }

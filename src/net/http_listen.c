@@ -3,7 +3,8 @@
  * Where a server listens: reads "host:port", "[::1]:80" or "unix:PATH", binds, and says where it
  * ended up. A Unix socket that a dead process left behind is replaced; one that is alive, or a path
  * that is something else, is not touched. Its mode is set before it listens, so nobody gets in too
- * early.
+ * early. Or it serves a socket that somebody else made, who also keeps it: what is not accepted
+ * here waits there for the next.
  */
 #include "net/http_server_impl.h"
 
@@ -68,10 +69,33 @@ static int bind_unix(struct bc_http_server *s, const char *path, struct bc_err *
 	if (rc < 0)
 		return bc_uv_fail(err, rc, "cannot bind \"%s\"", path);
 	if (chmod(path, mode) < 0)
-		return bc_err_set(err, BC_EIO, "cannot set the mode of \"%s\": %s", path,
-				  strerror(errno));
+		return bc_err_tell(err, BC_EIO, bc_errno_hint(errno),
+				   "cannot set the mode of \"%s\": %s", path, strerror(errno));
 	snprintf(s->address, sizeof(s->address), "%s%s", unix_prefix, path);
 	return 0;
+}
+
+/* ---- a socket that was passed ---- */
+
+static int take_fd(struct bc_http_server *s, const char *text, struct bc_err *err)
+{
+	int fd = s->options.fd;
+	int rc = s->is_unix ? uv_pipe_open(&s->listener.pipe, fd)
+			    : uv_tcp_open(&s->listener.tcp, fd);
+
+	if (rc < 0)
+		return bc_uv_fail(err, rc, "cannot use the socket that was passed for \"%s\"",
+				  text);
+	if (s->is_unix)
+		snprintf(s->address, sizeof(s->address), "%s", text);
+	return 0;
+}
+
+static int bind_any(struct bc_http_server *s, const char *text, struct bc_err *err)
+{
+	if (s->options.fd)
+		return take_fd(s, text, err);
+	return s->is_unix ? bind_unix(s, text + strlen(unix_prefix), err) : bind_tcp(s, text, err);
 }
 
 int bc_http_listen(struct bc_http_server *s, const char *text, uv_connection_cb on_connection,
@@ -87,14 +111,13 @@ int bc_http_listen(struct bc_http_server *s, const char *text, uv_connection_cb 
 		return bc_uv_fail(err, rc, "cannot create a socket");
 	*ret_initialised = true;
 	s->listener.handle.data = s;
-	rc = s->is_unix ? bind_unix(s, text + strlen(unix_prefix), err) : bind_tcp(s, text, err);
+	rc = bind_any(s, text, err);
 	if (rc)
 		return rc;
 	rc = uv_listen(&s->listener.stream, BACKLOG, on_connection);
 	if (rc < 0) {
-		rc = bc_uv_fail(err, rc, "cannot listen on \"%s\"", text);
 		bc_err_hint(err, "see which program has that address with: ss -ltnp");
-		return rc;
+		return bc_uv_fail(err, rc, "cannot listen on \"%s\"", text);
 	}
 	if (!s->is_unix)
 		name_tcp(s);

@@ -190,7 +190,7 @@ static bool is_idle(const struct bc_http_connection *c)
 	return c->state == BC_HTTP_STATE_IDLE && !bc_http_parser_begun(&c->parser, &c->in);
 }
 
-static void close_idle(struct bc_http_server *s)
+void bc_http_server_close_idle(struct bc_http_server *s, bool new_ones_too)
 {
 	static const enum bc_http_wait idle_waits[] = { BC_HTTP_WAIT_NEXT, BC_HTTP_WAIT_HEAD };
 	struct bc_http_connection *next;
@@ -198,7 +198,7 @@ static void close_idle(struct bc_http_server *s)
 	for (size_t i = 0; i < BC_COUNT(idle_waits); i++)
 		for (struct bc_http_connection *c = s->waits[idle_waits[i]].first; c; c = next) {
 			next = c->next;
-			if (is_idle(c))
+			if (is_idle(c) && (c->requests || new_ones_too))
 				bc_http_connection_close(c, "the server stops");
 		}
 }
@@ -211,6 +211,6 @@ void bc_http_server_close(struct bc_http_server *s, uint64_t grace_ms, void (*do
 	s->done = done;
 	s->done_ctx = ctx;
 	uv_close(&s->listener.handle, on_listener_closed);
-	close_idle(s);
+	bc_http_server_close_idle(s, false);
 	bc_http_waits_cut_at(s, grace_ms);
 }

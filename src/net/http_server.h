@@ -56,6 +56,10 @@ typedef void bc_http_handler(void *ctx, struct bc_http_request *req);
 struct bc_http_server_options {
 	/* "host:port" (port 0 = any), "[::1]:80", "unix:PATH"; borrowed during create only. */
 	const char *listen;
+	/* Not 0: a socket that listens already, which is served instead; listen says where it does.
+	 * Taken by a create that succeeds; one that fails may have closed it. Its end leaves a path
+	 * where it is. */
+	int fd;
 	uint32_t head_max_bytes;  /* 0 = 16 KiB */
 	uint32_t body_max_bytes;  /* 0 = 64 KiB */
 	uint32_t connections_max; /* 0 = 4096 */
@@ -89,7 +93,8 @@ const char *bc_http_server_address(const struct bc_http_server *s);
 size_t bc_http_server_connections(const struct bc_http_server *s);
 /*
  * Graceful: closes the listener and idle connections now, each busy one after its answer
- * ("Connection: close"); after grace_ms the rest is cut. Calls done(ctx) once, never inline, when
+ * ("Connection: close"), one on which nothing has come yet a moment later, in case its first
+ * request is on the way; after grace_ms the rest is cut. Calls done(ctx) once, never inline, when
  * the last connection is gone; s is freed by then. A request that is still unanswered at the cut
  * stays valid, and its answer is dropped.
  */
@@ -147,6 +152,11 @@ void bc_http_stream_begin(struct bc_http_request *req, int status, const char *e
 enum { BC_HTTP_STREAM_HIGH_BYTES = 64 * 1024 };
 size_t bc_http_stream_write(struct bc_http_request *req, const void *bytes, size_t len,
 			    void (*drained)(void *ctx), void *ctx);
+/* Bytes of the answer that the peer's machine has not taken yet, those in the kernel too: what is
+ * written now comes behind them. */
+size_t bc_http_stream_unsent(const struct bc_http_request *req);
+/* The peer ended its side: it left, or it only reads from now on. */
+bool bc_http_peer_ended(const struct bc_http_request *req);
 /* All was written; fewer bytes than announced are an abort. req is gone after it. */
 void bc_http_stream_end(struct bc_http_request *req);
 /* The answer breaks off after what was written, so that the peer sees that it is not whole: by the

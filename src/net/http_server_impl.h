@@ -201,6 +201,7 @@ struct bc_http_server {
 	bool cut;     /* its grace is over */
 	bool done_posted;
 	uint64_t cut_due_ms;
+	uint64_t fresh_due_ms; /* closing: until then who is new may send a request; 0 = over */
 	struct bc_task done_task;
 	void (*done)(void *ctx);
 	void *done_ctx;
@@ -219,6 +220,8 @@ struct bc_http_server {
 
 /* http_server.c: to be called when a connection or the listener is gone. */
 void bc_http_server_check_done(struct bc_http_server *s);
+/* Closes those on which nothing of a request has come: all, or only who had one before. */
+void bc_http_server_close_idle(struct bc_http_server *s, bool new_ones_too);
 
 /* http_listen.c: binds and listens; s->listener is initialised even on failure once
  * *ret_initialised is set. */

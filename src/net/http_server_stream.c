@@ -234,6 +234,18 @@ size_t bc_http_stream_write(struct bc_http_request *req, const void *bytes, size
 	return wait;
 }
 
+size_t bc_http_stream_unsent(const struct bc_http_request *req)
+{
+	const struct bc_http_connection *c = of_request(req);
+
+	return bc_http_connection_is_lost(c) ? 0 : bc_http_unsent_bytes(c) + c->answer.out.len;
+}
+
+bool bc_http_peer_ended(const struct bc_http_request *req)
+{
+	return of_request(req)->eof;
+}
+
 void bc_http_stream_end(struct bc_http_request *req)
 {
 	struct bc_http_connection *c = of_request(req);

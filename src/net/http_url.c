@@ -88,11 +88,13 @@ int bc_http_url_check(const char *url, const char *what, struct bc_err *err)
 	if (rc == CURLUE_OUT_OF_MEMORY)
 		result = bc_err_nomem(err);
 	else if (rc != CURLUE_OK)
-		result = bc_err_set(err, BC_EINVAL, "%s is not a URL: %s", what,
-				    curl_url_strerror(rc));
+		result = bc_err_tell(err, BC_EINVAL,
+				     "write scheme and host, such as https://host/path",
+				     "%s is not a URL: %s", what, curl_url_strerror(rc));
 	else if (has(parsed, CURLUPART_USER) || has(parsed, CURLUPART_PASSWORD) ||
 		 has(parsed, CURLUPART_FRAGMENT))
-		result = bc_err_set(err, BC_EINVAL, "%s holds a user or a fragment", what);
+		result = bc_err_tell(err, BC_EINVAL, "leave out what stands before @ and after #",
+				     "%s holds a user or a fragment", what);
 	else
 		result = check_host(parsed, what, err);
 	curl_url_cleanup(parsed);

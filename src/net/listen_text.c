@@ -84,7 +84,8 @@ int bc_unix_path_clear(const char *path, int type, struct bc_err *err)
 		return BC_EBUSY;
 	}
 	if (unlink(path) < 0)
-		return bc_err_set(err, BC_EIO, "cannot remove the stale socket \"%s\": %s", path,
-				  strerror(errno));
+		return bc_err_tell(err, BC_EIO, bc_errno_hint(errno),
+				   "cannot remove the stale socket \"%s\": %s", path,
+				   strerror(errno));
 	return 0;
 }

@@ -63,6 +63,14 @@ static const struct {
 	{ UV_EMFILE, BC_EBUSY },	  { UV_ENFILE, BC_EBUSY },
 };
 
+/* libuv's numbers are the system's, negated; those of names that cannot be resolved stand apart. */
+static const char *uv_hint(int uv_status)
+{
+	if (uv_status <= UV_EAI_ADDRFAMILY)
+		return "is the name right, and does a name server answer? An address needs none";
+	return bc_errno_hint(-uv_status);
+}
+
 int bc_uv_fail(struct bc_err *err, int uv_status, const char *fmt, ...)
 {
 	char problem[BC_ERR_TEXT_BYTES];
@@ -75,7 +83,8 @@ int bc_uv_fail(struct bc_err *err, int uv_status, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(problem, sizeof(problem), fmt, ap);
 	va_end(ap);
-	return bc_err_set(err, code, "%s: %s", problem, uv_strerror(uv_status));
+	return bc_err_tell(err, code, uv_hint(uv_status), "%s: %s", problem,
+			   uv_strerror(uv_status));
 }
 
 static struct bc_task *queue_take(struct bc_loop *loop)
@@ -339,8 +348,8 @@ int bc_loop_thread_start(struct bc_loop *loop, const char *name, struct bc_loop_
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (rc != 0) {
 		free(t);
-		return bc_err_set(err, BC_EINTERNAL, "cannot start thread \"%s\": %s", name,
-				  strerror(rc));
+		return bc_err_tell(err, BC_EINTERNAL, bc_errno_hint(rc),
+				   "cannot start thread \"%s\": %s", name, strerror(rc));
 	}
 	*ret_thread = t;
 	return 0;

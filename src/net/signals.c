@@ -34,14 +34,15 @@ int bc_signal_watch(struct bc_loop *loop, int signum, void (*fire)(void *ctx, in
 	int failed = uv_signal_init(bc_loop_uv(loop), &s->handle);
 	if (failed) {
 		free(s);
-		return bc_err_set(err, BC_EIO, "cannot watch signals: %s", uv_strerror(failed));
+		return bc_err_tell(err, BC_EIO, bc_errno_hint(-failed), "cannot watch signals: %s",
+				   uv_strerror(failed));
 	}
 	s->handle.data = s;
 	failed = uv_signal_start(&s->handle, signal_fired, signum);
 	if (failed) {
 		bc_signal_destroy(s);
-		return bc_err_set(err, BC_EIO, "cannot watch signal %d: %s", signum,
-				  uv_strerror(failed));
+		return bc_err_tell(err, BC_EIO, bc_errno_hint(-failed),
+				   "cannot watch signal %d: %s", signum, uv_strerror(failed));
 	}
 	*ret_signal = s;
 	return 0;

@@ -13,7 +13,9 @@
 
 static int refuse(struct bc_err *err, const char *why)
 {
-	return bc_err_set(err, BC_EINVAL, "%s", why);
+	return bc_err_tell(err, BC_EINVAL,
+			   "compare the web server's configuration with backchannel recipe", "%s",
+			   why);
 }
 
 /* --- what stands before the object ----------------------------------------------------------- */
@@ -218,8 +220,9 @@ int bc_capture_line_read(struct bc_str datagram, struct bc_arena *arena,
 	struct bc_capture_line line = { 0 };
 	struct bc_str text = datagram;
 	if (text.len > BC_CAPTURE_LINE_MAX)
-		return bc_err_set(err, BC_ETOOBIG, "it is longer than %d bytes",
-				  BC_CAPTURE_LINE_MAX);
+		return bc_err_tell(err, BC_ETOOBIG,
+				   "log less: a landing URL of that length is none of a shop",
+				   "it is longer than %d bytes", BC_CAPTURE_LINE_MAX);
 	drop_end(&text);
 	int result = drop_prefix(&text, err);
 	if (result)

@@ -119,8 +119,10 @@ static int read_id(struct reading *r, const char *name, struct bc_str *ret)
 	if (text.len == 0)
 		text = (struct bc_str){ 0 };
 	else if (text.len > BC_COMMERCE_ID_MAX || has_control(text) || bc_str_trim(text).len == 0)
-		return bc_err_set(r->err, BC_EINVAL, "\"%s\" of the order is no order number",
-				  name);
+		return bc_err_tell(r->err, BC_EINVAL,
+				   "look at that order in Commerce: its number is far too long, or "
+				   "has control characters",
+				   "\"%s\" of the order is no order number", name);
 	return keep(r, text, ret) ? 0 : bc_err_nomem(r->err);
 }
 
@@ -373,7 +375,10 @@ int bc_commerce_order_read(const json_t *json, const char *click_attribute, stru
 		r.beside = json;
 	}
 	if (!json_is_object(r.order))
-		return bc_err_set(err, BC_EINVAL, "the order is no JSON object");
+		return bc_err_tell(err, BC_EINVAL,
+				   "is that Commerce? Add increment_id and state to the fields of "
+				   "the event subscription",
+				   "the order is no JSON object");
 	int result = read_number(&r);
 	if (result)
 		return result;

@@ -66,8 +66,11 @@ static int not_json(const json_error_t *wrong, struct bc_err *err)
 {
 	if (json_error_code(wrong) == json_error_out_of_memory)
 		return bc_err_nomem(err);
-	return bc_err_set(err, BC_EINVAL, "the body is not JSON, from byte %d on",
-			  wrong->position > 0 ? wrong->position : 0);
+	return bc_err_tell(err, BC_EINVAL,
+			   "does a proxy on the way change it? Adobe sends JSON, and keeps the "
+			   "event in the journal",
+			   "the body is not JSON, from byte %d on",
+			   wrong->position > 0 ? wrong->position : 0);
 }
 
 /* An integer beyond 64 bits is not worth a page: then all are read as what they are nearly. */
@@ -86,8 +89,9 @@ static int make_room(struct bc_event_list *list, size_t count, struct bc_arena *
 		     struct bc_err *err)
 {
 	if (count > BC_EVENTS_MAX)
-		return bc_err_set(err, BC_ETOOBIG, "more than %d events came at once",
-				  BC_EVENTS_MAX);
+		return bc_err_tell(err, BC_ETOOBIG,
+				   "lower the batch size of the registration in Adobe's console",
+				   "more than %d events came at once", BC_EVENTS_MAX);
 	list->events = bc_arena_alloc(arena, (count ? count : 1) * sizeof(*list->events));
 	return list->events ? 0 : bc_err_nomem(err);
 }
@@ -98,13 +102,18 @@ static int fill_delivery(struct bc_event_list *list, struct bc_arena *arena, str
 	bool single = json_is_object(root);
 	size_t count = single ? 1 : json_array_size(root);
 	if (!single && !json_is_array(root))
-		return bc_err_set(err, BC_EINVAL,
-				  "the body is neither an event nor a list of them");
+		return bc_err_tell(
+			err, BC_EINVAL,
+			"it is no event of Adobe: does something else send to this address?",
+			"the body is neither an event nor a list of them");
 	int result = make_room(list, count, arena, err);
 	for (; !result && list->count < count; list->count++) {
 		const json_t *json = single ? root : json_array_get(root, list->count);
 		if (!json_is_object(json))
-			return bc_err_set(err, BC_EINVAL, "an event is no JSON object");
+			return bc_err_tell(err, BC_EINVAL,
+					   "it is no event of Adobe: does something else send to "
+					   "this address?",
+					   "an event is no JSON object");
 		list->events[list->count] = read_event(json);
 	}
 	return result;
@@ -122,7 +131,10 @@ static int fill_page(struct bc_event_list *list, struct bc_arena *arena, struct 
 {
 	const json_t *rows = json_object_get(list->document, "events");
 	if (!json_is_array(rows))
-		return bc_err_set(err, BC_EINVAL, "the page of the journal has no list of events");
+		return bc_err_tell(err, BC_EINVAL,
+				   "it is no page of Adobe's journal: is journal.url the URL that "
+				   "the console shows?",
+				   "the page of the journal has no list of events");
 	int result = make_room(list, json_array_size(rows), arena, err);
 	for (; !result && list->count < json_array_size(rows); list->count++) {
 		const json_t *row = json_array_get(rows, list->count);
@@ -130,8 +142,10 @@ static int fill_page(struct bc_event_list *list, struct bc_arena *arena, struct 
 		*event = read_event(json_object_get(row, "event"));
 		event->position = text_of(json_object_get(row, "position"));
 		if (!is_position(event->position))
-			return bc_err_set(err, BC_EINVAL,
-					  "an event of the journal has no position");
+			return bc_err_tell(err, BC_EINVAL,
+					   "it is no page of Adobe's journal: is journal.url the "
+					   "URL that the console shows?",
+					   "an event of the journal has no position");
 	}
 	return result;
 }

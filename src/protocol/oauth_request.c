@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
@@ -58,19 +56,6 @@ static int build_body(struct bc_buf *body, const struct bc_oauth_client *client)
 	return r;
 }
 
-static int add_base64(struct bc_buf *out, struct bc_str bytes)
-{
-	size_t encoded = (bytes.len + 2) / 3 * 4;
-	if (encoded + 1 > out->max - out->len)
-		return BC_ETOOBIG;
-	char *to = bc_buf_room(out, encoded + 1);
-	if (!to)
-		return BC_ENOMEM;
-	EVP_EncodeBlock((unsigned char *)to, (const unsigned char *)bytes.ptr, (int)bytes.len);
-	out->len += encoded;
-	return 0;
-}
-
 static int build_authorization(struct bc_buf *header, const struct bc_oauth_client *client)
 {
 	BC_CLEANUP(bc_buf_finish) struct bc_buf pair;
@@ -82,7 +67,7 @@ static int build_authorization(struct bc_buf *header, const struct bc_oauth_clie
 		r = bc_percent_encode(&pair, bc_str_of(client->client_secret));
 	if (r == 0)
 		r = bc_buf_adds(header, "Basic ");
-	return r < 0 ? r : add_base64(header, (struct bc_str){ pair.data, pair.len });
+	return r < 0 ? r : bc_base64_encode(header, (struct bc_str){ pair.data, pair.len });
 }
 
 /* Only what cannot fail any more happens to ret_request. */
@@ -119,7 +104,8 @@ int bc_oauth_request_build(const struct bc_oauth_client *client,
 	if (r == 0)
 		r = fill_request(ret_request, &body, &header);
 	if (r == BC_ETOOBIG)
-		return bc_err_set(err, r, "the token request would be larger than 64 KiB");
+		return bc_err_tell(err, r, "shorten oauth.scope: the rest of a request is small",
+				   "the token request would be larger than 64 KiB");
 	return r == BC_ENOMEM ? bc_err_nomem(err) : r;
 }
 

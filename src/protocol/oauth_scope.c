@@ -46,8 +46,10 @@ static int refuse(struct bc_err *err, struct bc_str scope)
 
 static int refuse_size(struct bc_err *err)
 {
-	return bc_err_set(err, BC_ETOOBIG, "there are more than %d scopes, or more than %d bytes",
-			  SCOPES_MAX, SCOPE_TEXT_MAX_BYTES);
+	return bc_err_tell(err, BC_ETOOBIG,
+			   "name only the scopes that the project in the Developer Console has",
+			   "there are more than %d scopes, or more than %d bytes", SCOPES_MAX,
+			   SCOPE_TEXT_MAX_BYTES);
 }
 
 static bool is_known(const struct joined *j, struct bc_str scope)
@@ -99,8 +101,10 @@ static int add_array(struct joined *j, const json_t *array, struct bc_err *err)
 	for (size_t i = 0; r == 0 && i < json_array_size(array); i++) {
 		const char *text = json_string_value(json_array_get(array, i));
 		if (!text)
-			return bc_err_set(err, BC_EINVAL,
-					  "the list of scopes holds something that is no text");
+			return bc_err_tell(err, BC_EINVAL,
+					   "write each scope as a text in quotes, or all of them "
+					   "separated by commas",
+					   "the list of scopes holds something that is no text");
 		r = add_list(j, text, err);
 	}
 	return r;

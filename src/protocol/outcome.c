@@ -2,10 +2,10 @@
 /*
  * Reads a partner's answer by the rows of its definition. Invariants: every answer has exactly one
  * verdict, with words for an operator; the status decides, and a body only where a row asks for its
- * message; any 2xx delivers, because sending a counted conversion again is worse than a strange
- * body. What a suspect lane does next is the lane's business.
+ * message. That any 2xx delivers, because sending a counted conversion again is worse than a
+ * strange body, is a row as well: a partner whose success stands in the body has others. What a
+ * suspect lane does next is the lane's business.
  */
-#include <backchannel/partner.h>
 
 #include <string.h>
 
@@ -13,6 +13,7 @@
 
 #include "base/attr.h"
 #include "base/str.h"
+#include "protocol/partner_impl.h"
 
 static const char *const outcome_names[BC_OUTCOMES] = {
 	[BC_OUTCOME_UNKNOWN] = "unknown", [BC_OUTCOME_DELIVERED] = "delivered",
@@ -71,16 +72,23 @@ static bool rule_fits(const struct bc_answer_rule *rule, const struct bc_partner
 	return !rule->message || bc_str_icontains(body_of(answer), rule->message);
 }
 
+const struct bc_answer_rule *bc_partner_find_rule(const struct bc_partner *partner,
+						  const struct bc_partner_answer *answer)
+{
+	for (size_t i = 0; i < partner->rule_count; i++) {
+		if (rule_fits(&partner->rules[i], answer))
+			return &partner->rules[i];
+	}
+	return NULL;
+}
+
 static const struct bc_answer_rule *find_rule(const struct bc_partner *partner,
 					      const struct bc_partner_answer *answer)
 {
 	if (answer->status == 0)
 		return answer->request_sent ? &no_answer : &never_left;
-	for (size_t i = 0; i < partner->rule_count; i++) {
-		if (rule_fits(&partner->rules[i], answer))
-			return &partner->rules[i];
-	}
-	return &no_rule;
+	const struct bc_answer_rule *rule = bc_partner_find_rule(partner, answer);
+	return rule ? rule : &no_rule;
 }
 
 static void decref(json_t **slot)

@@ -204,6 +204,7 @@ const struct bc_partner bc_partner_sovendus = {
 	.body = "{\"apiKey\":\"{key}\"}",
 	.echo = echo,
 	.test_tokens = test_tokens,
+	.test_shape = "nnnnn-test-nnn-nnnnn",
 	.rules = rules,
 	.rule_count = BC_COUNT(rules),
 };

@@ -11,17 +11,30 @@
 
 #include "base/err.h"
 
-/* A placeholder at text ("{name}"), as its name; absent when the brace is only a brace. */
-static struct bc_str placeholder_at(const char *text)
+/* A placeholder at text ("{name}" or "{name?}"); its bytes, 0 when the brace is only a brace. */
+static size_t placeholder_at(const char *text, struct bc_template_name *ret)
 {
 	size_t len = 0;
 	if (*text == '{') {
 		while (text[1 + len] >= 'a' && text[1 + len] <= 'z')
 			len++;
 	}
-	if (len == 0 || text[1 + len] != '}')
-		return (struct bc_str){ NULL, 0 };
-	return (struct bc_str){ text + 1, len };
+	bool optional = len > 0 && text[1 + len] == '?';
+	if (len == 0 || text[1 + len + optional] != '}')
+		return 0;
+	*ret = (struct bc_template_name){ { text + 1, len }, optional };
+	return len + optional + 2;
+}
+
+bool bc_template_next(const char **text, struct bc_template_name *ret)
+{
+	for (; **text; (*text)++) {
+		size_t bytes = placeholder_at(*text, ret);
+		*text += bytes;
+		if (bytes)
+			return true;
+	}
+	return false;
 }
 
 static const struct bc_template_value *find_value(const struct bc_template_value *values,
@@ -42,10 +55,15 @@ static int explain_failure(int code, struct bc_str name, struct bc_err *err)
 	case BC_ENOMEM:
 		return bc_err_nomem(err);
 	case BC_ETOOBIG:
-		return bc_err_set(err, code, "the %.*s is too long for a request", (int)name.len,
-				  name.ptr);
+		return bc_err_tell(
+			err, code,
+			"nothing can be sent with a value of that length: is it the right one?",
+			"the %.*s is too long for a request", (int)name.len, name.ptr);
 	default:
-		return bc_err_set(err, code, "the %.*s is not UTF-8 text", (int)name.len, name.ptr);
+		return bc_err_tell(
+			err, code,
+			"copy it again as plain text, without quotes and line breaks around it",
+			"the %.*s is not text that can be sent there", (int)name.len, name.ptr);
 	}
 }
 
@@ -59,39 +77,97 @@ static int put_value(struct bc_buf *out, struct bc_str name, const struct bc_tem
 		bc_err_hint(err, "a path may name {product} and {token}, a body {key} as well");
 		return BC_EINVAL;
 	}
+	if ((!found->value || !*found->value) && found->of_order) {
+		bc_err_set(err, BC_ENOENT, "the order came without %s %s",
+			   found->name[0] == 'a' || found->name[0] == 'o' ? "an" : "a",
+			   found->name);
+		bc_err_hint(err, "let the shop report it with the order");
+		return BC_ENOENT;
+	}
 	if (!found->value || !*found->value)
-		return bc_err_set(err, BC_EINVAL, "the %s is empty", found->name);
+		return bc_err_tell(err, BC_EINVAL,
+				   "set it; backchannel config show says what is set",
+				   "the %s is empty", found->name);
 	return explain_failure(encode(out, bc_str_of(found->value)), name, err);
 }
 
-/* Appends the text up to the next placeholder; returns how much of text that is, or an error. */
-static int put_plain(struct bc_buf *out, const char *text, size_t *ret_len, struct bc_err *err)
+/* Appends the text up to the next placeholder. */
+static int put_plain(struct bc_buf *out, const char *text, size_t len, struct bc_err *err)
 {
-	size_t len = 0;
-	while (text[len] && !placeholder_at(text + len).ptr)
-		len++;
-	*ret_len = len;
 	return explain_failure(bc_buf_add(out, text, len), BC_STR("template"), err);
+}
+
+static int expand(struct bc_buf *out, struct bc_str text, const struct bc_template_value *values,
+		  bc_template_encoder *encode, bool pairs, struct bc_err *err)
+{
+	struct bc_template_name found;
+	while (text.len > 0) {
+		size_t plain = 0, bytes = 0;
+		while (plain < text.len) {
+			bytes = placeholder_at(text.ptr + plain, &found);
+			if (bytes && bytes <= text.len - plain && (pairs || !found.optional))
+				break;
+			bytes = 0;
+			plain++;
+		}
+		int r = put_plain(out, text.ptr, plain, err);
+		if (r == 0 && bytes)
+			r = put_value(out, found.name, values, encode, err);
+		if (r < 0)
+			return r;
+		text.ptr += plain + bytes;
+		text.len -= plain + bytes;
+	}
+	return 0;
 }
 
 int bc_template_expand(struct bc_buf *out, const char *text, const struct bc_template_value *values,
 		       bc_template_encoder *encode, struct bc_err *err)
 {
-	while (*text) {
-		size_t len;
-		int r = put_plain(out, text, &len, err);
+	return expand(out, bc_str_of(text), values, encode, false, err);
+}
+
+/* Does pair hold a {name?} that has no value? */
+static bool is_left_out(struct bc_str pair, const struct bc_template_value *values)
+{
+	struct bc_template_name found;
+	for (size_t i = 0; i < pair.len; i++) {
+		size_t bytes = placeholder_at(pair.ptr + i, &found);
+		if (!bytes || !found.optional || bytes > pair.len - i)
+			continue;
+		const struct bc_template_value *value = find_value(values, found.name);
+		if (value && (!value->value || !*value->value))
+			return true;
+	}
+	return false;
+}
+
+int bc_template_expand_pairs(struct bc_buf *out, const char *text,
+			     const struct bc_template_value *values, struct bc_err *err)
+{
+	struct bc_str rest = bc_str_of(text);
+	bool first = true;
+	while (rest.ptr) {
+		struct bc_str pair = bc_str_split(&rest, '&');
+		if (is_left_out(pair, values))
+			continue;
+		int r = first ? 0 : put_plain(out, "&", 1, err);
+		if (r == 0)
+			r = expand(out, pair, values, bc_percent_encode, true, err);
 		if (r < 0)
 			return r;
-		text += len;
-		struct bc_str name = placeholder_at(text);
-		if (!name.ptr)
-			break;
-		r = put_value(out, name, values, encode, err);
-		if (r < 0)
-			return r;
-		text += name.len + 2;
+		first = false;
 	}
 	return 0;
+}
+
+int bc_header_plain(struct bc_buf *out, struct bc_str text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.ptr[i] < 0x20 || text.ptr[i] > 0x7e)
+			return BC_EINVAL;
+	}
+	return bc_buf_add(out, text.ptr, text.len);
 }
 
 /* RFC 3629: a sequence by its first byte, and where the second one may lie (no overlong forms, no

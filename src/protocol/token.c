@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What counts as a click token. The alphabet is the one wall that everything else leans on: a byte
- * outside [A-Za-z0-9_-] never reaches a request, a header, a log line or a file name, so no later
- * stage has to ask again. The shape of production tokens is deliberately not checked; Sovendus's
- * own samples break the shape its guide draws. Finding a token in a URL is url.c's.
+ * outside [A-Za-z0-9_-] (and ".~:", for a partner whose tokens need them) never reaches a request,
+ * a header, a log line or a file name, so no later stage has to ask again. The shape of production
+ * tokens is deliberately not checked; Sovendus's own samples break the shape its guide draws.
+ * Finding a token in a URL is url.c's.
  */
-#include <backchannel/token.h>
+#include "protocol/token.h"
 
 #include <regex.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/attr.h"
@@ -42,18 +42,20 @@ static bool is_alnum(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-static bool has_safe_alphabet(const char *token, size_t len)
+bool bc_token_is_safe(const char *token, size_t len, const char *also)
 {
+	size_t more = also ? strlen(also) : 0;
 	if (len < BC_TOKEN_MIN || len > BC_TOKEN_MAX)
 		return false;
 	for (size_t i = 0; i < len; i++) {
-		if (!is_alnum(token[i]) && token[i] != '-' && token[i] != '_')
+		if (!is_alnum(token[i]) && token[i] != '-' && token[i] != '_' &&
+		    !(more && memchr(also, token[i], more)))
 			return false;
 	}
 	return true;
 }
 
-static bool has_shape(const char *token, size_t len, const char *shape)
+bool bc_token_has_shape(const char *token, size_t len, const char *shape)
 {
 	if (len != strlen(shape))
 		return false;
@@ -66,9 +68,9 @@ static bool has_shape(const char *token, size_t len, const char *shape)
 
 enum bc_token_kind bc_token_classify(const char *token, size_t len)
 {
-	if (!has_safe_alphabet(token, len))
+	if (!bc_token_is_safe(token, len, NULL))
 		return BC_TOKEN_INVALID;
-	return has_shape(token, len, test_shape) ? BC_TOKEN_TEST : BC_TOKEN_PRODUCTION;
+	return bc_token_has_shape(token, len, test_shape) ? BC_TOKEN_TEST : BC_TOKEN_PRODUCTION;
 }
 
 /*
@@ -88,15 +90,21 @@ static bool matches_whole(const regex_t *regex, const char *token, size_t len)
 	return result != 0 || (match.rm_so == 0 && (size_t)match.rm_eo == len);
 }
 
+bool bc_token_fits(const struct bc_token_pattern *pattern, const char *token, size_t len)
+{
+	if (!pattern)
+		return true;
+	return pattern->guide ? bc_token_has_shape(token, len, guide_shape)
+			      : matches_whole(&pattern->regex, token, len);
+}
+
 enum bc_token_kind bc_token_classify_strict(const char *token, size_t len,
 					    const struct bc_token_pattern *pattern)
 {
 	enum bc_token_kind kind = bc_token_classify(token, len);
-	if (kind != BC_TOKEN_PRODUCTION || !pattern)
-		return kind;
-	bool fits = pattern->guide ? has_shape(token, len, guide_shape)
-				   : matches_whole(&pattern->regex, token, len);
-	return fits ? kind : BC_TOKEN_INVALID;
+	if (kind == BC_TOKEN_PRODUCTION && !bc_token_fits(pattern, token, len))
+		return BC_TOKEN_INVALID;
+	return kind;
 }
 
 /* Quotes what regcomp has against the expression. */

@@ -5,9 +5,8 @@
  * Decoding is the one browsers and servers apply to a query (percent escapes once, '+' is a space,
  * a broken escape stands for itself); what counts as a token is token.c's.
  */
-#include <backchannel/token.h>
+#include "protocol/url.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -60,7 +59,8 @@ static bool is_wanted(struct bc_str name, const char *const *params)
 }
 
 /* The decoded value as a token, or false. token: BC_TOKEN_MAX + 1 bytes, scratch when false. */
-static bool decode_token(struct bc_str value, const struct bc_token_pattern *pattern, char *token)
+static bool decode_token(struct bc_str value, bc_url_is_token *is_token, const void *ctx,
+			 char *token)
 {
 	size_t len = 0;
 	while (value.len > 0) {
@@ -69,7 +69,7 @@ static bool decode_token(struct bc_str value, const struct bc_token_pattern *pat
 		token[len++] = next_decoded(&value);
 	}
 	token[len] = '\0';
-	return bc_token_classify_strict(token, len, pattern) != BC_TOKEN_INVALID;
+	return is_token(ctx, token, len);
 }
 
 /* Drops sep and everything behind it; returns what stood behind, absent without a sep. */
@@ -80,8 +80,8 @@ static struct bc_str cut(struct bc_str *s, char sep)
 	return rest;
 }
 
-int bc_url_token(const char *url, size_t len, const char *const *params,
-		 const struct bc_token_pattern *pattern, char *ret_token)
+int bc_url_find(const char *url, size_t len, const char *const *params, bc_url_is_token *is_token,
+		const void *ctx, char *ret_token)
 {
 	if (len > BC_URL_MAX)
 		return BC_ETOOBIG;
@@ -95,7 +95,7 @@ int bc_url_token(const char *url, size_t len, const char *const *params,
 		char token[BC_TOKEN_MAX + 1];
 		if (value.len == 0 || !is_wanted(name, params))
 			continue;
-		if (decode_token(value, pattern, token)) {
+		if (decode_token(value, is_token, ctx, token)) {
 			memcpy(ret_token, token, strlen(token) + 1);
 			result = 1;
 		} else if (result == 0) {
@@ -103,6 +103,18 @@ int bc_url_token(const char *url, size_t len, const char *const *params,
 		}
 	}
 	return result;
+}
+
+static bool is_usual_token(const void *ctx, const char *token, size_t len)
+{
+	const struct bc_token_pattern *pattern = ctx;
+	return bc_token_classify_strict(token, len, pattern) != BC_TOKEN_INVALID;
+}
+
+int bc_url_token(const char *url, size_t len, const char *const *params,
+		 const struct bc_token_pattern *pattern, char *ret_token)
+{
+	return bc_url_find(url, len, params, is_usual_token, pattern, ret_token);
 }
 
 /* How many bytes of s are "scheme://"; 0 when it is relative. */

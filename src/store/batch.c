@@ -36,6 +36,8 @@ struct bc_store_op *bc_op_list_pop(struct bc_op_list *list)
 	return op;
 }
 
+enum { COMMIT_US_FIRST = 100, MEASURE_US = 5 * 1000 * 1000 };
+
 /* --- numbers ------------------------------------------------------------------------------- */
 
 static uint64_t now_us(void)
@@ -54,6 +56,18 @@ static size_t bucket_of(uint64_t value, uint64_t first)
 	return i;
 }
 
+#define MINUTE_US UINT64_C(60000000)
+
+static void count_minute(struct bc_store_stats *stats, size_t bucket, uint64_t operations)
+{
+	uint64_t number = now_us() / MINUTE_US;
+	struct bc_store_minute *minute = &stats->minutes[number % BC_STORE_MINUTES];
+	if (minute->number != number)
+		*minute = (struct bc_store_minute){ .number = number };
+	minute->commit_us_bucket[bucket]++;
+	minute->committed += operations;
+}
+
 static void count_commit(struct bc_store_stats *stats, uint64_t us, uint64_t operations)
 {
 	stats->commits++;
@@ -64,19 +78,67 @@ static void count_commit(struct bc_store_stats *stats, uint64_t us, uint64_t ope
 	stats->committed += operations;
 	if (operations > stats->batch_max)
 		stats->batch_max = operations;
-	stats->commit_us_bucket[bucket_of(us, 100)]++;
+	stats->commit_us_bucket[bucket_of(us, COMMIT_US_FIRST)]++;
+	count_minute(stats, bucket_of(us, COMMIT_US_FIRST), operations);
 	stats->batch_bucket[bucket_of(operations - 1, 1)]++;
 }
 
 static void count_fault(struct bc_store_stats *stats, const struct bc_engine_fault *fault)
 {
 	stats->commit_errors++;
-	if (fault->reach >= BC_REACH_WRITES)
+	if (fault->reach >= BC_REACH_WRITES) {
 		stats->writable = false;
+		stats->refused_err = fault->err;
+	}
 	if (fault->reach == BC_REACH_FINAL && !stats->broken) {
 		stats->broken = true;
 		stats->broken_err = fault->err;
 	}
+}
+
+void bc_batch_measure(struct bc_batch_runner *r)
+{
+	uint64_t now = now_us();
+	struct bc_store_stats *stats = &r->stats;
+	if (!r->engine->measure || (r->measured_us && now - r->measured_us < MEASURE_US))
+		return;
+	r->measured_us = now;
+	stats->has_size = r->engine->measure(r->handle, &stats->bytes, &stats->free_bytes);
+}
+
+/* The value that so many of all stay below, as if those of a bucket lay evenly within it. */
+static uint32_t quantile(const uint32_t *buckets, uint64_t all, unsigned percent)
+{
+	double left = (double)all * percent / 100;
+	for (unsigned i = 0; i < BC_STORE_COMMIT_BUCKETS; i++) {
+		double low = i ? (double)((uint64_t)COMMIT_US_FIRST << (i - 1)) : 0;
+		double high = (double)((uint64_t)COMMIT_US_FIRST << i);
+		if (left <= buckets[i] && buckets[i])
+			return (uint32_t)(low + (high - low) * left / buckets[i]);
+		left -= buckets[i];
+	}
+	return 0;
+}
+
+void bc_store_recent(const struct bc_store_stats *stats, struct bc_store_recent *ret_recent)
+{
+	uint64_t now = now_us() / MINUTE_US;
+	uint32_t buckets[BC_STORE_COMMIT_BUCKETS] = { 0 };
+	*ret_recent = (struct bc_store_recent){ 0 };
+	for (int m = 0; m < BC_STORE_MINUTES; m++) {
+		const struct bc_store_minute *minute = &stats->minutes[m];
+		if (minute->number + BC_STORE_MINUTES <= now)
+			continue;
+		ret_recent->committed += minute->committed;
+		for (int i = 0; i < BC_STORE_COMMIT_BUCKETS; i++) {
+			buckets[i] += minute->commit_us_bucket[i];
+			ret_recent->commits += minute->commit_us_bucket[i];
+		}
+	}
+	if (!ret_recent->commits)
+		return;
+	ret_recent->p50_us = quantile(buckets, ret_recent->commits, 50);
+	ret_recent->p99_us = quantile(buckets, ret_recent->commits, 99);
 }
 
 /* --- operations ---------------------------------------------------------------------------- */

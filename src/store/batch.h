@@ -19,10 +19,13 @@ struct bc_batch_runner {
 	const struct bc_engine *engine;
 	void *handle;
 	struct bc_store_stats stats;
+	uint64_t measured_us; /* when that was; 0 = never */
 };
 
 /* Applies the batch; afterwards every operation has its result. The list is left as it is. */
 void bc_batch_run(struct bc_batch_runner *r, const struct bc_op_list *batch);
+/* Asks the engine for its size now and then: every few seconds at most. */
+void bc_batch_measure(struct bc_batch_runner *r);
 /* See bc_engine.tend. */
 uint32_t bc_batch_tend(struct bc_batch_runner *r, bool idle);
 

@@ -58,6 +58,9 @@ struct bc_engine {
 	 * like. idle: nothing waits. Returns in how many ms it wants to be called again if nothing
 	 * happens, 0 = at once. A fault is filled only when it is BC_REACH_FINAL. */
 	uint32_t (*tend)(void *engine, bool idle, struct bc_engine_fault *fault);
+
+	/* Optional. What it takes on disk, and what is free there. False: not known now. */
+	bool (*measure)(void *engine, uint64_t *ret_bytes, uint64_t *ret_free_bytes);
 };
 
 extern const struct bc_engine bc_engine_sqlite;

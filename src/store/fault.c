@@ -230,6 +230,12 @@ static uint32_t tend(void *engine, bool idle, struct bc_engine_fault *fault)
 	return f->inner->tend ? f->inner->tend(f->handle, idle, fault) : BC_TEND_NEVER;
 }
 
+static bool measure(void *engine, uint64_t *ret_bytes, uint64_t *ret_free_bytes)
+{
+	struct faults *f = engine;
+	return f->inner->measure && f->inner->measure(f->handle, ret_bytes, ret_free_bytes);
+}
+
 const struct bc_engine bc_engine_faults = {
 	.name = "fault",
 	.help = "round another one, fails when it is told to; for tests: fault:commit@3=eio:URL",
@@ -241,4 +247,5 @@ const struct bc_engine bc_engine_faults = {
 	.rollback = rollback,
 	.apply = apply,
 	.tend = tend,
+	.measure = measure,
 };

@@ -208,8 +208,9 @@ int fault_parse(struct bc_str spec, struct fault_rules *ret_rules, struct bc_err
 	*ret_rules = (struct fault_rules){ 0 };
 	while (spec.len) {
 		if (ret_rules->count == FAULT_RULES_MAX)
-			return bc_err_set(err, BC_EINVAL, "there are more than %d faults",
-					  FAULT_RULES_MAX);
+			return bc_err_tell(err, BC_EINVAL,
+					   "leave some out: one rule may hit many operations",
+					   "there are more than %d faults", FAULT_RULES_MAX);
 		struct fault_rule *rule = &ret_rules->rules[ret_rules->count++];
 		int result = parse_rule(bc_str_split(&spec, ','), rule, err);
 		if (result)

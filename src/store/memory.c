@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "store/history.h"
 
 static int mem_open(const char *rest, const struct bc_clock *clock, void **ret_engine,
 		    struct bc_err *err)
@@ -55,8 +56,13 @@ static void scratch_destroy(struct bc_arena **arena)
 
 static int put_click(struct mem *m, struct bc_store_op *op)
 {
+	const struct bc_click *click = &op->in.put_click.click;
 	SCRATCH *scratch = scratch_create();
-	return scratch ? bc_rule_put_click(&mem_rows, m, op, scratch) : BC_ENOMEM;
+	struct bc_tally_bucket *bucket = bc_tally_bucket(&m->tally, click->captured_ms);
+	if (!scratch || !bucket || bc_rule_put_click(&mem_rows, m, op, scratch))
+		return BC_ENOMEM;
+	bc_tally_count(&m->tally, bucket, click->is_test ? BC_TALLY_TEST : BC_TALLY_PRODUCTION, 1);
+	return 0;
 }
 
 static int delete_click(struct mem *m, struct bc_store_op *op)
@@ -127,8 +133,10 @@ static int get_order(struct mem *m, struct bc_store_op *op)
 		int result = mem_copy_order(&rec->o, op->arena, &op->out.story.order);
 		return result ? result : copy_attempts(rec, op);
 	}
-	op->result = bc_err_set(&op->err, BC_ENOENT, "there is no order \"%.*s\"", (int)name.len,
-				name.ptr);
+	op->result = bc_err_tell(&op->err, BC_ENOENT,
+				 "backchannel orders lists what there is; an order that was never "
+				 "reported, or deleted by order.keep, is not known",
+				 "there is no order \"%.*s\"", (int)name.len, name.ptr);
 	return 0;
 }
 
@@ -329,6 +337,8 @@ static int purge(struct mem *m, struct bc_store_op *op)
 	uint32_t limit = bc_rule_purge_limit(op);
 	out->more = bc_returns_expire(&m->returns, op->in.purge.now_ms, limit) == limit;
 	bc_returns_settle(&m->returns);
+	out->more = bc_tally_expire(&m->tally, op->in.purge.now_ms, limit) == limit || out->more;
+	bc_tally_settle(&m->tally);
 	purge_clicks(m, op, limit);
 	struct mem_order *rec = mem_order_below(m, 0);
 	while (rec) {
@@ -357,6 +367,11 @@ static int returns(struct mem *m, struct bc_store_op *op)
 			       &op->out.returns.products, &op->out.returns.count);
 }
 
+static int history(struct mem *m, struct bc_store_op *op)
+{
+	return bc_history_tell(&m->returns, &m->tally, op);
+}
+
 static int get_meta(struct mem *m, struct bc_store_op *op)
 {
 	const struct mem_meta *rec = mem_meta_by_key(m, op->in.meta.key);
@@ -377,6 +392,14 @@ static int probe(struct mem *m, struct bc_store_op *op)
 	return mem_put_meta(m, BC_STR("store.probe"), BC_STR("written"));
 }
 
+static int refuse_backup(struct mem *m, struct bc_store_op *op)
+{
+	(void)m;
+	op->result = bc_err_set(&op->err, BC_EINVAL, "a store in memory cannot be backed up");
+	bc_err_hint(&op->err, "nothing of it is kept: use store = sqlite:PATH");
+	return 0;
+}
+
 static int (*const operations[BC_STORE_KINDS])(struct mem *, struct bc_store_op *) = {
 	[BC_STORE_PUT_CLICK] = put_click,
 	[BC_STORE_DELETE_CLICK] = delete_click,
@@ -391,6 +414,7 @@ static int (*const operations[BC_STORE_KINDS])(struct mem *, struct bc_store_op 
 	[BC_STORE_PURGE] = purge,
 	[BC_STORE_COUNTS] = counts,
 	[BC_STORE_RETURNS] = returns,
+	[BC_STORE_HISTORY] = history,
 	[BC_STORE_LANES] = mem_tell_lanes,
 	[BC_STORE_PUT_LANE] = mem_put_lane,
 	[BC_STORE_GET_META] = get_meta,
@@ -400,6 +424,7 @@ static int (*const operations[BC_STORE_KINDS])(struct mem *, struct bc_store_op 
 	[BC_STORE_BIND_CLICK] = bind_click,
 	[BC_STORE_DUE_COMMENTS] = due_comments,
 	[BC_STORE_PUT_COMMENT] = put_comment,
+	[BC_STORE_BACKUP] = refuse_backup,
 };
 
 static int apply(void *engine, struct bc_store_op *op, struct bc_engine_fault *fault)

@@ -10,6 +10,7 @@
 #include "store/engine.h"
 #include "store/returns.h"
 #include "store/rules.h"
+#include "store/tally.h"
 #include "store/tree.h"
 
 enum { MEM_KEY_BYTES = 32 };
@@ -52,6 +53,7 @@ struct mem {
 	uint64_t last_row, last_serial;
 	struct bc_store_counts counts;
 	struct bc_returns returns; /* settled by a purge only: nothing here turns back */
+	struct bc_tally tally;	   /* likewise */
 };
 
 /* memory_items.c */

@@ -228,7 +228,8 @@ int mem_save_order(struct mem *m, struct mem_order *rec, const struct bc_order *
 
 int mem_add_order(struct mem *m, struct bc_order *order)
 {
-	struct mem_order *rec = calloc(1, sizeof(*rec));
+	struct bc_tally_bucket *bucket = bc_tally_bucket(&m->tally, order->created_ms);
+	struct mem_order *rec = bucket ? calloc(1, sizeof(*rec)) : NULL;
 	if (!rec)
 		return BC_ENOMEM;
 	order->row = m->last_row + 1;
@@ -237,6 +238,7 @@ int mem_add_order(struct mem *m, struct bc_order *order)
 		return BC_ENOMEM;
 	}
 	m->last_row++;
+	bc_tally_count(&m->tally, bucket, BC_TALLY_ORDERS, 1);
 	return 0;
 }
 
@@ -324,6 +326,7 @@ void mem_finish(struct mem *m)
 	struct bc_tree_node *node;
 	mem_finish_lanes(m);
 	bc_returns_finish(&m->returns);
+	bc_tally_finish(&m->tally);
 	while ((node = bc_tree_first(&m->orders_by_row)))
 		mem_delete_order(m, BC_CONTAINER(node, struct mem_order, by_row));
 	while ((node = bc_tree_first(&m->clicks_by_id)))

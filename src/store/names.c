@@ -26,6 +26,7 @@ static const struct kind {
 	[BC_STORE_PURGE] = { "purge", true },
 	[BC_STORE_COUNTS] = { "counts", false },
 	[BC_STORE_RETURNS] = { "returns", false },
+	[BC_STORE_HISTORY] = { "history", false },
 	[BC_STORE_LANES] = { "lanes", false },
 	[BC_STORE_PUT_LANE] = { "put-lane", true },
 	[BC_STORE_GET_META] = { "get-meta", false },
@@ -35,6 +36,7 @@ static const struct kind {
 	[BC_STORE_BIND_CLICK] = { "bind-click", true },
 	[BC_STORE_DUE_COMMENTS] = { "due-comments", false },
 	[BC_STORE_PUT_COMMENT] = { "put-comment", true },
+	[BC_STORE_BACKUP] = { "backup", false },
 };
 
 const char *bc_order_state_name(enum bc_order_state state)

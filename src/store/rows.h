@@ -122,4 +122,22 @@ struct bc_return_count {
 	uint64_t orders[BC_WINDOWS][BC_ORDER_STATES]; /* unattributed: always 0 */
 };
 
+/* What came, and what became of it, by steps of time: oldest first, the last step is the one that
+ * runs. One that is ahead of the clock, by as much as the steps reach back, counts as of now. */
+struct bc_history_product {
+	struct bc_str partner, product;
+	uint32_t *orders; /* conversions that were not cancelled, by when the order was created */
+	uint32_t *delivered; /* those of them that are delivered now */
+};
+struct bc_history {
+	uint64_t from_ms; /* when the first step begins */
+	uint32_t *clicks; /* as they were captured; of them: */
+	uint32_t *test_clicks;
+	uint32_t *orders;		     /* as they were reported, those without a click too */
+	uint32_t *conversions;		     /* those with a click, by when the order was created */
+	uint32_t *delivered;		     /* those of them that are delivered now */
+	struct bc_history_product *products; /* those with a conversion in any step */
+	uint32_t product_count;
+};
+
 #endif

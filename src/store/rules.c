@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "store/history.h"
 
 enum { ORDER = 1, ARENA = 2 };
 
@@ -24,10 +25,12 @@ static const struct shape {
 	[BC_STORE_LIST_ORDERS] = { 0, ARENA },
 	[BC_STORE_CANCEL] = { offsetof(struct bc_store_op, in.cancel.order), ORDER | ARENA },
 	[BC_STORE_RETURNS] = { 0, ARENA },
+	[BC_STORE_HISTORY] = { 0, ARENA },
 	[BC_STORE_LANES] = { 0, ARENA },
 	[BC_STORE_GET_META] = { 0, ARENA },
 	[BC_STORE_TAKE_PAGE] = { 0, ARENA },
 	[BC_STORE_DUE_COMMENTS] = { 0, ARENA },
+	[BC_STORE_BACKUP] = { 0, ARENA },
 	[BC_STORE_PUT_COMMENT] = { offsetof(struct bc_store_op, in.put_comment.order), ORDER },
 };
 
@@ -44,8 +47,9 @@ static int check_label(struct bc_str label, const char *what, struct bc_err *err
 {
 	if (label.len <= BC_LABEL_MAX)
 		return 0;
-	return bc_err_set(err, BC_ETOOBIG, "a %s name of %zu bytes is longer than %d", what,
-			  label.len, BC_LABEL_MAX);
+	return bc_err_tell(err, BC_ETOOBIG, "choose a shorter name for the product",
+			   "a %s name of %zu bytes is longer than %d", what, label.len,
+			   BC_LABEL_MAX);
 }
 
 static int check_lane(struct bc_str partner, struct bc_str product, struct bc_err *err)
@@ -60,13 +64,15 @@ static int check_finish(const struct bc_store_op *op, struct bc_err *err)
 	if (next == BC_ORDER_PENDING || next == BC_ORDER_DELIVERED || next == BC_ORDER_REJECTED ||
 	    next == BC_ORDER_EXPIRED)
 		return 0;
-	return bc_err_set(err, BC_EINVAL, "an attempt cannot end in state %d", (int)next);
+	return bc_err_tell(err, BC_EINVAL, "this is a bug of the caller; please report it",
+			   "an attempt cannot end in state %d", (int)next);
 }
 
 static int check_click(const struct bc_click *click, struct bc_err *err)
 {
 	if (!click->token.len)
-		return bc_err_set(err, BC_EINVAL, "a click without a token cannot be stored");
+		return bc_err_tell(err, BC_EINVAL, "this is a bug of the caller; please report it",
+				   "a click without a token cannot be stored");
 	return check_lane(click->partner, click->product, err);
 }
 
@@ -74,7 +80,8 @@ static int check_put_lane(const struct bc_store_op *op, struct bc_err *err)
 {
 	struct bc_str state = op->in.put_lane.state;
 	if (!state.len)
-		return bc_err_set(err, BC_EINVAL, "a lane without a state cannot be stored");
+		return bc_err_tell(err, BC_EINVAL, "this is a bug of the caller; please report it",
+				   "a lane without a state cannot be stored");
 	int result = check_label(state, "state", err);
 	return result ? result : check_lane(op->in.put_lane.partner, op->in.put_lane.product, err);
 }
@@ -95,8 +102,8 @@ static int check_page(const struct bc_store_op *op, struct bc_err *err)
 {
 	uint32_t count = op->in.page.count;
 	if (count > BC_PAGE_ITEMS_MAX)
-		return bc_err_set(err, BC_ETOOBIG, "a page of %u orders is more than %d", count,
-				  BC_PAGE_ITEMS_MAX);
+		return bc_err_tell(err, BC_ETOOBIG, "this is a bug of the caller; please report it",
+				   "a page of %u orders is more than %d", count, BC_PAGE_ITEMS_MAX);
 	int result = 0;
 	for (uint32_t i = 0; result == 0 && i < count; i++)
 		result = check_item(&op->in.page.items[i], err);
@@ -108,13 +115,27 @@ static int check_put_comment(const struct bc_store_op *op, struct bc_err *err)
 	enum bc_comment_state state = op->in.put_comment.state;
 	if (state <= BC_COMMENT_GIVEN_UP)
 		return 0;
-	return bc_err_set(err, BC_EINVAL, "a comment cannot have state %d", (int)state);
+	return bc_err_tell(err, BC_EINVAL, "this is a bug of the caller; please report it",
+			   "a comment cannot have state %d", (int)state);
+}
+
+static int check_search(const struct bc_order_selector *select, struct bc_err *err)
+{
+	if (select->search.len <= BC_ORDER_ID_MAX)
+		return 0;
+	return bc_err_tell(err, BC_EINVAL, "search for fewer characters of its beginning",
+			   "no order id begins with %zu bytes", select->search.len);
+}
+
+static int check_list(const struct bc_store_op *op, struct bc_err *err)
+{
+	return check_search(&op->in.list.select, err);
 }
 
 static int check_requeue(const struct bc_store_op *op, struct bc_err *err)
 {
 	if (!op->in.requeue.order.ptr)
-		return 0;
+		return check_search(&op->in.requeue.select, err);
 	BC_ASSERT(op->arena);
 	return check_order_name(op->in.requeue.order, err);
 }
@@ -134,7 +155,8 @@ static int (*const checks[BC_STORE_KINDS])(const struct bc_store_op *, struct bc
 	[BC_STORE_PUT_CLICK] = check_put_click,	    [BC_STORE_ACCEPT_ORDER] = check_accept,
 	[BC_STORE_FINISH] = check_finish,	    [BC_STORE_PUT_LANE] = check_put_lane,
 	[BC_STORE_REQUEUE] = check_requeue,	    [BC_STORE_TAKE_PAGE] = check_page,
-	[BC_STORE_PUT_COMMENT] = check_put_comment,
+	[BC_STORE_PUT_COMMENT] = check_put_comment, [BC_STORE_LIST_ORDERS] = check_list,
+	[BC_STORE_HISTORY] = bc_history_check,
 };
 
 int bc_rule_check(const struct bc_store_op *op, struct bc_err *err)
@@ -161,12 +183,18 @@ static bool names_label(struct bc_str wanted, struct bc_str label)
 	return !wanted.ptr || bc_rule_same_text(wanted, label);
 }
 
+static bool begins_with(struct bc_str text, struct bc_str start)
+{
+	return text.len >= start.len && memcmp(text.ptr, start.ptr, start.len) == 0;
+}
+
 bool bc_rule_selects(const struct bc_order_selector *select, const struct bc_order *order)
 {
 	return (select->state == BC_ORDER_STATE_ANY || (int)order->state == select->state) &&
 	       order->created_ms >= select->since_ms &&
 	       (!select->until_ms || order->created_ms < select->until_ms) &&
 	       (!select->revoked || order->revoked_ms) &&
+	       (!select->search.len || begins_with(order->order, select->search)) &&
 	       names_label(select->partner, order->partner) &&
 	       names_label(select->product, order->product) &&
 	       /* Without a click it is in no lane, whatever product it was reported with. */

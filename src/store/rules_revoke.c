@@ -152,8 +152,11 @@ int bc_rule_put_comment(const struct bc_rule_rows *rows, void *e, struct bc_stor
 	if (found < 0)
 		return found;
 	if (!found) {
-		op->result = bc_err_set(&op->err, BC_ENOENT, "there is no order \"%.*s\"",
-					(int)in->order.len, in->order.ptr);
+		op->result = bc_err_tell(
+			&op->err, BC_ENOENT,
+			"backchannel orders lists what there is; an order that was never reported, "
+			"or deleted by order.keep, is not known",
+			"there is no order \"%.*s\"", (int)in->order.len, in->order.ptr);
 		return 0;
 	}
 	/* It tells of an end that is not the last any more. */

@@ -52,12 +52,17 @@ static void rollback(void *engine)
 
 static int put_click(struct sq *e, struct bc_store_op *op)
 {
-	return bc_rule_put_click(&sq_rows, e, op, e->scratch);
+	int result = bc_rule_put_click(&sq_rows, e, op, e->scratch);
+	return result ? result : sq_tally_click(e, &op->in.put_click.click);
 }
 
 static int bind_click(struct sq *e, struct bc_store_op *op)
 {
-	return bc_rule_bind_click(&sq_rows, e, op, e->scratch);
+	uint64_t row = e->counts.next_row[SQ_SESSIONS].now; /* of the copy, which did not come */
+	int result = bc_rule_bind_click(&sq_rows, e, op, e->scratch);
+	if (result == 0 && op->result == 0)
+		sq_tally_changes(e, SQ_SESSIONS, row);
+	return result;
 }
 
 static int take_page(struct sq *e, struct bc_store_op *op)
@@ -132,6 +137,7 @@ static int (*const operations[BC_STORE_KINDS])(struct sq *, struct bc_store_op *
 	[BC_STORE_PURGE] = sq_purge,
 	[BC_STORE_COUNTS] = counts,
 	[BC_STORE_RETURNS] = sq_tell_returns,
+	[BC_STORE_HISTORY] = sq_tell_history,
 	[BC_STORE_LANES] = sq_tell_lanes,
 	[BC_STORE_PUT_LANE] = sq_put_lane,
 	[BC_STORE_GET_META] = get_meta,
@@ -141,6 +147,7 @@ static int (*const operations[BC_STORE_KINDS])(struct sq *, struct bc_store_op *
 	[BC_STORE_BIND_CLICK] = bind_click,
 	[BC_STORE_DUE_COMMENTS] = sq_due_comments,
 	[BC_STORE_PUT_COMMENT] = put_comment,
+	[BC_STORE_BACKUP] = sq_backup,
 };
 
 static int apply(void *engine, struct bc_store_op *op, struct bc_engine_fault *fault)
@@ -164,4 +171,5 @@ const struct bc_engine bc_engine_sqlite = {
 	.rollback = rollback,
 	.apply = apply,
 	.tend = sq_tend,
+	.measure = sq_measure,
 };

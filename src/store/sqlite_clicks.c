@@ -90,6 +90,7 @@ static int run_removal(struct sq_query *q)
 	while ((row = sq_step(q)) == 1) {
 		const struct sq_session_click click = { .row = sq_int(q, 0),
 							.captured_ms = sq_int(q, 2) };
+		sq_tally_changes(q->e, SQ_SESSIONS, click.row);
 		if (sq_hash(q, 1, session))
 			result = sq_sessions_remove(q->e, &click, session);
 		if (result == 0)

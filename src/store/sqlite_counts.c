@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_BYTES = 32, COUNTS = BC_ORDER_STATES + 1 + SQ_DEFERRED };
+enum { NAME_BYTES = 32, COUNTS = BC_ORDER_STATES + 1 + 2 * SQ_DEFERRED };
 
 static struct sq_lane *find_lane(const struct sq_counts *c, struct bc_str partner,
 				 struct bc_str product)
@@ -103,7 +103,8 @@ uint64_t sq_counts_pending(const struct sq *e, struct bc_str partner, struct bc_
 /* --- on disk ------------------------------------------------------------------------------- */
 
 /* The orders' states, then these. */
-static const char *const names[] = { "clicks", "clicks.settled", "orders.settled" };
+static const char *const names[] = { "clicks", "clicks.settled", "orders.settled", "clicks.tallied",
+				     "orders.tallied" };
 _Static_assert(COUNTS == BC_ORDER_STATES + BC_COUNT(names), "each count has a name");
 
 static const char *count_name(int i, char *text)
@@ -118,7 +119,10 @@ static struct sq_count *count_at(struct sq_counts *c, int i)
 {
 	if (i < BC_ORDER_STATES)
 		return &c->orders[i];
-	return i == BC_ORDER_STATES ? &c->clicks : &c->settled[i - BC_ORDER_STATES - 1];
+	i -= BC_ORDER_STATES;
+	if (i == 0)
+		return &c->clicks;
+	return i <= SQ_DEFERRED ? &c->settled[i - 1] : &c->tallied[i - 1 - SQ_DEFERRED];
 }
 
 /* One that was never put has no state. */
@@ -170,7 +174,8 @@ int sq_counts_load(struct sq *e)
 {
 	char name[NAME_BYTES];
 	for (int id = 0; id < SQ_DEFERRED; id++)
-		e->counts.settled[id] = (struct sq_count){ SQ_UNSETTLED, SQ_UNSETTLED };
+		e->counts.settled[id] = e->counts.tallied[id] =
+			(struct sq_count){ SQ_UNSETTLED, SQ_UNSETTLED };
 	SQ_QUERY q = sq_query(e, SQ_COUNTS);
 	int row;
 	while ((row = sq_step(&q)) == 1) {
@@ -223,7 +228,7 @@ static int store_lane(struct sq *e, const struct sq_lane *lane)
 
 int sq_counts_store(struct sq *e)
 {
-	int result = 0;
+	int result = sq_tally_store(e);
 	for (int i = 0; result == 0 && i < COUNTS; i++)
 		result = store_count(e, i);
 	for (uint32_t i = 0; result == 0 && i < e->counts.lane_count; i++)
@@ -272,6 +277,7 @@ void sq_counts_settle(struct sq *e)
 	for (uint32_t i = 0; i < e->counts.lane_count; i++)
 		keep_record(&e->counts.lanes[i].record, &e->counts.lanes[i].durable_record);
 	bc_returns_settle(&e->returns);
+	sq_tally_settle(e);
 }
 
 void sq_counts_restore(struct sq *e)
@@ -280,6 +286,7 @@ void sq_counts_restore(struct sq *e)
 	for (uint32_t i = 0; i < e->counts.lane_count; i++)
 		keep_record(&e->counts.lanes[i].durable_record, &e->counts.lanes[i].record);
 	bc_returns_restore(&e->returns);
+	sq_tally_restore(e);
 }
 
 void sq_counts_finish(struct sq *e)
@@ -293,4 +300,5 @@ void sq_counts_finish(struct sq *e)
 	}
 	free(e->counts.lanes);
 	bc_returns_finish(&e->returns);
+	bc_tally_finish(&e->tally);
 }

@@ -13,9 +13,10 @@
 #include "store/engine.h"
 #include "store/returns.h"
 #include "store/rules.h"
+#include "store/tally.h"
 
 enum {
-	SQ_SCHEMA_VERSION = 3,
+	SQ_SCHEMA_VERSION = 4,
 	SQ_APPLICATION_ID = 0x62636831, /* "bch1" */
 	SQ_PAGE_BYTES = 4096,
 	SQ_SCRATCH_BYTES = 64 * 1024,
@@ -63,6 +64,8 @@ enum sq_stmt {
 	SQ_ORDERS_BELOW,
 	SQ_ORDERS_BELOW_IN_STATE,
 	SQ_ORDERS_BELOW_REVOKED,
+	SQ_ORDERS_STARTING,
+	SQ_ORDERS_BELOW_STARTING,
 	SQ_ORDERS_TO_COMMENT,
 	SQ_ORDERS_PAST_DEADLINE,
 	SQ_ORDER_SINCE,
@@ -86,6 +89,10 @@ enum sq_stmt {
 	SQ_RETURNS_PUT,
 	SQ_RETURNS_DELETE,
 	SQ_RETURNS,
+	SQ_TALLY_PUT,
+	SQ_TALLY_DELETE,
+	SQ_TALLY,
+	SQ_TALLY_SINCE,
 	SQ_STMTS
 };
 extern const char *const sq_texts[SQ_STMTS];
@@ -108,8 +115,20 @@ struct sq_counts {
 	struct sq_count late_clicks;	       /* not in clicks; see sqlite_clicks.c */
 	struct sq_count next_row[SQ_DEFERRED]; /* that the next click, or order, gets */
 	struct sq_count settled[SQ_DEFERRED];  /* a row; see sqlite_deferred.c */
+	struct sq_count tallied[SQ_DEFERRED];  /* likewise; see sqlite_tally.c */
 	struct sq_lane *lanes;		       /* owned; only ever grows */
 	uint32_t lane_count, lane_room;
+};
+
+/* A copy of the store; see sqlite_backup.c. */
+struct sq_backup {
+	enum bc_backup_state state;
+	char *path;	      /* owned */
+	sqlite3 *to;	      /* while it runs */
+	sqlite3_backup *copy; /* while it runs */
+	uint64_t pages, of;
+	uint64_t seen_ms; /* when somebody last asked about it; elapsed clock */
+	struct bc_err err;
 };
 
 struct sq {
@@ -123,6 +142,8 @@ struct sq {
 	struct sq_deferred *deferred[SQ_DEFERRED]; /* owned */
 	uint64_t first_click;			   /* no row of a click is below; 0 = not known */
 	struct bc_returns returns;
+	struct bc_tally tally;
+	bool tally_due;		   /* the transaction under way writes it */
 	struct sq_count newest_ms; /* greatest created_ms so far; see sq_schema */
 	/* No unattributed order was created later. */
 	uint64_t unattributed_ms;
@@ -131,6 +152,7 @@ struct sq {
 	bool scrub;	    /* the log still holds tokens that were removed */
 	uint64_t scrub_ms;  /* when to do that; elapsed clock */
 	uint64_t retry_ms;  /* no checkpoint before; elapsed clock */
+	struct sq_backup backup;
 };
 
 /* sqlite_fault.c */
@@ -215,6 +237,20 @@ int sq_find_token(void *e, struct bc_str partner, const uint8_t *hash, struct bc
 int sq_returns_load(struct sq *e);
 int sq_returns_store(struct sq *e);
 int sq_tell_returns(struct sq *e, struct bc_store_op *op);
+int sq_tell_history(struct sq *e, struct bc_store_op *op);
+
+/* sqlite_tally.c: how many clicks and orders came. */
+int sq_tally_open(struct sq *e); /* after counts and deferred indexes: 0 or a fault */
+/* With each click that is captured, after it was put; with each order that is inserted. 0 or a
+ * fault. */
+int sq_tally_click(struct sq *e, const struct bc_click *click);
+int sq_tally_order(struct sq *e, const struct bc_order *order);
+/* A row is deleted, or is none that came. */
+void sq_tally_changes(struct sq *e, enum sq_deferred_id id, uint64_t row);
+uint32_t sq_tally_expire(struct sq *e, uint64_t now_ms, uint32_t limit);
+int sq_tally_store(struct sq *e);    /* within the transaction, before the counts: 0 or a fault */
+void sq_tally_settle(struct sq *e);  /* after a commit */
+void sq_tally_restore(struct sq *e); /* after a rollback */
 
 /* sqlite_rows.c: the rows that the rules work on. */
 extern const struct bc_rule_rows sq_rows;
@@ -248,12 +284,14 @@ struct sq_look {
 	uint64_t from_row;			/* rows below cannot be named */
 	uint64_t below_row;			/* what was looked at is not below */
 	uint32_t left;				/* rows that may be looked at */
-	bool more;				/* it ended because none may */
+	bool few; /* select->search names so few that an index finds them */
+	char search_end[BC_ORDER_ID_MAX + 1]; /* what is not below it begins with something else */
+	bool more;			      /* it ended because none may */
 };
 /* 0 or a fault. */
 int sq_look_start(struct sq *e, const struct bc_order_selector *select, uint32_t rows,
 		  struct sq_look *ret_look);
-struct sq_query sq_look_query(struct sq *e, const struct sq_look *look);
+struct sq_query sq_look_query(struct sq *e, struct sq_look *look);
 /* 1: q is at an order that is named; 0: there are no more, or look->more; or a fault. */
 int sq_look_step(struct sq_query *q, struct sq_look *look);
 /* As sq_read_chunk, of those that are named. */
@@ -268,6 +306,15 @@ int sq_upgrade(struct sq *e, long version, struct bc_err *err);
 /* sqlite_open.c */
 int sq_open(const char *path, const struct bc_clock *clock, void **ret_engine, struct bc_err *err);
 void sq_close(void *engine);
+
+/* sqlite_backup.c */
+int sq_backup_open(struct sq *e, struct bc_err *err); /* once path is known: 0 or BC_ENOMEM */
+void sq_backup_close(struct sq *e);		      /* before the database is closed */
+int sq_backup(struct sq *e, struct bc_store_op *op);
+uint32_t sq_backup_tend(struct sq *e); /* as sq_tend */
+
+/* sqlite_measure.c: file and log together. */
+bool sq_measure(void *engine, uint64_t *ret_bytes, uint64_t *ret_free_bytes);
 
 /* sqlite_tend.c: checkpoints, off the commit path. */
 uint32_t sq_tend(void *engine, bool idle, struct bc_engine_fault *fault);

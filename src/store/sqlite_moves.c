@@ -175,6 +175,7 @@ static int delete_one(struct sq *e, struct bc_store_op *op, struct bc_order *ord
 		return result;
 	op->out.purge.orders++;
 	sq_want_scrub(e);
+	sq_tally_changes(e, SQ_TOKENS, order->row);
 	return sq_counts_move(e, (int)order->state, -1, order);
 }
 
@@ -238,7 +239,9 @@ int sq_purge(struct sq *e, struct bc_store_op *op)
 				     .time_ms = in->clear_before_ms,
 				     .limit = limit,
 				     .one = clear_one };
-	if (bc_returns_expire(&e->returns, in->now_ms, limit) == limit)
+	uint32_t returns = bc_returns_expire(&e->returns, in->now_ms, limit);
+	uint32_t tally = sq_tally_expire(e, in->now_ms, limit);
+	if (returns == limit || tally == limit)
 		op->out.purge.more = true;
 	int result = delete_clicks(e, op);
 	if (result == 0)

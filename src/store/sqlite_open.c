@@ -275,6 +275,8 @@ static int load_memory(struct sq *e, struct bc_err *err)
 		result = sq_deferred_open(e);
 	if (result == 0)
 		result = sq_clicks_open(e);
+	if (result == 0)
+		result = sq_tally_open(e);
 	if (result && err)
 		*err = fault.err;
 	return result;
@@ -332,6 +334,8 @@ int sq_open(const char *path, const struct bc_clock *clock, void **ret_engine, s
 		result = prepare_file(e->path, err);
 	if (result == 0)
 		result = open_database(e, err);
+	if (result == 0)
+		result = sq_backup_open(e, err);
 	if (result) {
 		sq_close(e);
 		return result;
@@ -347,6 +351,7 @@ int sq_open(const char *path, const struct bc_clock *clock, void **ret_engine, s
 void sq_close(void *engine)
 {
 	struct sq *e = engine;
+	sq_backup_close(e);
 	for (int i = 0; i < SQ_STMTS; i++)
 		sqlite3_finalize(e->stmts[i]);
 	/* Closing brings the log in, unless the disk failed: then what it holds is not certain. */

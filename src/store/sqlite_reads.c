@@ -48,8 +48,11 @@ int sq_get_order(struct sq *e, struct bc_store_op *op)
 	if (found == 1)
 		return read_attempts(e, op);
 	if (found == 0)
-		op->result = bc_err_set(&op->err, BC_ENOENT, "there is no order \"%.*s\"",
-					(int)name.len, name.ptr);
+		op->result =
+			bc_err_tell(&op->err, BC_ENOENT,
+				    "backchannel orders lists what there is; an order that was "
+				    "never reported, or deleted by order.keep, is not known",
+				    "there is no order \"%.*s\"", (int)name.len, name.ptr);
 	return found;
 }
 

@@ -2,6 +2,7 @@
 /* The returns (returns.h) on disk: a row a bucket and product, written by each commit that changes
  * it. The counts' functions (sqlite_counts.c) call those here, so both move and turn back together.
  */
+#include "store/history.h"
 #include "store/sqlite_impl.h"
 
 int sq_returns_load(struct sq *e)
@@ -52,4 +53,9 @@ int sq_tell_returns(struct sq *e, struct bc_store_op *op)
 			       &op->out.returns.products, &op->out.returns.count)
 		       ? sq_no_memory(e)
 		       : 0;
+}
+
+int sq_tell_history(struct sq *e, struct bc_store_op *op)
+{
+	return bc_history_tell(&e->returns, &e->tally, op) ? sq_no_memory(e) : 0;
 }

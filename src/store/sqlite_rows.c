@@ -84,6 +84,8 @@ static int insert_order(void *engine, struct bc_order *o)
 	int result = sq_run(&q);
 	if (result == 0)
 		result = sq_tokens_append(e, o);
+	if (result == 0)
+		result = sq_tally_order(e, o);
 	return result ? result : sq_counts_move(e, -1, o->state, o);
 }
 

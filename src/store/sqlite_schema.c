@@ -121,7 +121,8 @@ const char sq_schema[] =
 
 	/* Kept by the engine, written with each commit that changes them. */
 	"CREATE TABLE counts(name TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
-	"INSERT INTO counts VALUES('clicks.settled', 0), ('orders.settled', 0);"
+	"INSERT INTO counts VALUES('clicks.settled', 0), ('orders.settled', 0),"
+	" ('clicks.tallied', 0), ('orders.tallied', 0);"
 	"CREATE TABLE lanes("
 	" partner TEXT NOT NULL,"
 	" product TEXT NOT NULL,"
@@ -149,6 +150,13 @@ const char sq_schema[] =
 	" cancelled INTEGER NOT NULL,"
 	" PRIMARY KEY(bucket, partner, product)) STRICT, WITHOUT ROWID;"
 
+	/* Clicks, by kind, and orders that came, of one bucket (tally.h, sqlite_tally.c). */
+	"CREATE TABLE tally("
+	" bucket INTEGER PRIMARY KEY,"
+	" production INTEGER NOT NULL,"
+	" test INTEGER NOT NULL,"
+	" orders INTEGER NOT NULL) STRICT;"
+
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;";
 
 /* In the order that sq_read_order reads. */
@@ -166,6 +174,8 @@ const char sq_schema[] =
 	" stood_since_ms, until_ms"
 #define RETURNS_COLUMNS                                                                            \
 	"bucket, partner, product, pending, sending, delivered, rejected, expired, cancelled"
+/* The index that keeps ids apart. */
+#define BY_ID " INDEXED BY sqlite_autoindex_orders_1"
 #define UNCLAIMED                                                                                  \
 	" state = 0 AND created_ms >= ?2 AND reason NOT LIKE '" BC_REASON_CLICK_USED "%'"          \
 	" ORDER BY row DESC LIMIT 1"
@@ -256,6 +266,14 @@ const char *const sq_texts[SQ_STMTS] = {
 	[SQ_ORDERS_BELOW_REVOKED] = SELECT_ORDER
 	" INDEXED BY orders_revoked WHERE row < ? AND row >= ? AND revoked_ms > 0"
 	" ORDER BY row DESC",
+	/* The index knows the rows: only their numbers are sorted, and orders read as they are
+	 * wanted. Without a limit SQLite takes the order of an inner SELECT for idle words. */
+	[SQ_ORDERS_STARTING] = "SELECT count(*) FROM (SELECT 1 FROM orders" BY_ID
+			       " WHERE order_id >= ? AND order_id < ? LIMIT ?)",
+	[SQ_ORDERS_BELOW_STARTING] =
+		"SELECT o.* FROM (SELECT row AS found FROM orders" BY_ID " WHERE order_id >= ?3"
+		" AND order_id < ?4 AND row < ?1 AND row >= ?2 ORDER BY row DESC LIMIT ?5)"
+		" CROSS JOIN (" SELECT_ORDER ") o ON o.row = found",
 	[SQ_ORDERS_TO_COMMENT] = SELECT_ORDER
 	" INDEXED BY orders_comment WHERE row > 0 AND comment = 1 ORDER BY row LIMIT ?",
 	[SQ_ORDERS_PAST_DEADLINE] = SELECT_ORDER
@@ -304,4 +322,11 @@ const char *const sq_texts[SQ_STMTS] = {
 	[SQ_RETURNS_DELETE] =
 		"DELETE FROM returns WHERE bucket = ? AND partner = ? AND product = ?",
 	[SQ_RETURNS] = "SELECT " RETURNS_COLUMNS " FROM returns",
+	[SQ_TALLY_PUT] = "INSERT OR REPLACE INTO tally VALUES(?, ?, ?, ?)",
+	[SQ_TALLY_DELETE] = "DELETE FROM tally WHERE bucket = ?",
+	[SQ_TALLY] = "SELECT bucket, production, test, orders FROM tally",
+	[SQ_TALLY_SINCE] = "SELECT captured_ms / 300000, sum(is_test = 0), sum(is_test), 0"
+			   " FROM clicks NOT INDEXED WHERE row > ? GROUP BY 1 UNION ALL"
+			   " SELECT created_ms / 300000, 0, 0, count(*) FROM orders NOT INDEXED"
+			   " WHERE row > ? GROUP BY 1",
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Checkpoints: bringing the log into the database file, off the commit path.
+ * Checkpoints: bringing the log into the database file, off the commit path. (And a copy that is
+ * being made goes on: sqlite_backup.c.)
  *
  * When nothing waits, from WAL_IDLE_PAGES on; under load only at WAL_MAX_PAGES, which bounds the
  * log (a batch and SQLite's reuse of the file from its start included). With one connection and no
@@ -59,9 +60,8 @@ static bool is_time(const struct sq *e, bool idle, uint64_t now_ms)
 	return e->wal_pages >= WAL_IDLE_PAGES || (e->scrub && now_ms >= e->scrub_ms);
 }
 
-uint32_t sq_tend(void *engine, bool idle, struct bc_engine_fault *fault)
+static uint32_t checkpoint(struct sq *e, bool idle, struct bc_engine_fault *fault)
 {
-	struct sq *e = engine;
 	uint64_t now_ms = bc_elapsed_ms(e->clock);
 	if (!is_time(e, idle, now_ms))
 		return next_wish(e, now_ms);
@@ -82,4 +82,11 @@ uint32_t sq_tend(void *engine, bool idle, struct bc_engine_fault *fault)
 		*fault = found;
 	e->retry_ms = now_ms + RETRY_MS;
 	return next_wish(e, now_ms);
+}
+
+uint32_t sq_tend(void *engine, bool idle, struct bc_engine_fault *fault)
+{
+	struct sq *e = engine;
+	uint32_t checkpoint_ms = checkpoint(e, idle, fault), backup_ms = sq_backup_tend(e);
+	return backup_ms < checkpoint_ms ? backup_ms : checkpoint_ms;
 }

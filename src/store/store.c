@@ -161,6 +161,7 @@ static void *store_main(void *arg)
 	pthread_setname_np(pthread_self(), "bc-store");
 	while (next_batch(s, &batch)) {
 		bc_batch_run(&s->runner, &batch);
+		bc_batch_measure(&s->runner);
 		/* Before the answers leave: who sees one sees its commit counted. */
 		pthread_mutex_lock(&s->lock);
 		publish_stats(s);
@@ -227,8 +228,8 @@ int bc_store_open_engine(const struct bc_engine *engine, const struct bc_store_o
 	int error = start_thread(s);
 	if (error) {
 		store_free(s);
-		return bc_err_set(err, BC_ENOMEM, "cannot start the store's thread: %s",
-				  strerror(error));
+		return bc_err_tell(err, BC_ENOMEM, bc_errno_hint(error),
+				   "cannot start the store's thread: %s", strerror(error));
 	}
 	*ret_store = s;
 	return 0;

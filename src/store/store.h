@@ -22,6 +22,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "store/backup.h"
 #include "store/reports.h"
 #include "store/rows.h"
 
@@ -53,6 +54,7 @@ enum bc_store_kind {
 	/* r: conversions by product, window and state; without a scan. Products without one in the
 	 * longest window are left out */
 	BC_STORE_RETURNS,
+	BC_STORE_HISTORY, /* r: clicks, orders, conversions by steps of time; without a scan */
 	/* r: per (partner, product) with pending or sending conversions, or a PUT_LANE of its own
 	 */
 	BC_STORE_LANES,
@@ -77,6 +79,9 @@ enum bc_store_kind {
 	BC_STORE_DUE_COMMENTS,
 	/* w: what became of it. BC_ENOENT. 0 also where nothing was changed: see finished_ms */
 	BC_STORE_PUT_COMMENT,
+	/* r: a copy of the whole store (backup.h). BC_ESTATE: one is being made already; BC_EINVAL:
+	 * this engine makes none */
+	BC_STORE_BACKUP,
 	BC_STORE_KINDS
 };
 
@@ -87,6 +92,7 @@ struct bc_order_selector {
 	uint64_t until_ms;		/* created before; 0 = all */
 	struct bc_str partner, product; /* absent = any */
 	bool revoked;			/* only those the shop took back */
+	struct bc_str search;		/* whose id begins with it; absent or empty = all */
 	uint64_t before_row;		/* cursor: rows below; 0 = from the newest */
 	uint32_t limit;	 /* requeue: 0 = no limit; lists: 1 to 1000, others are 1000 */
 	bool count_only; /* requeue, list: only say how many (out.changed.count,
@@ -181,6 +187,11 @@ struct bc_store_op {
 			uint64_t now_ms;
 		} returns;
 		struct {
+			uint64_t now_ms;
+			/* A step: whole five minutes; all of them: seven days at most. */
+			uint32_t step_ms, steps;
+		} history;
+		struct {
 			struct bc_str key, value; /* value: put only */
 		} meta;
 		struct {
@@ -207,6 +218,9 @@ struct bc_store_op {
 			 * keeps its comment due. 0 = whatever it is. */
 			uint64_t finished_ms;
 		} put_comment;
+		struct {
+			enum bc_backup_wish wish;
+		} backup;
 	} in;
 
 	/* Filled before done; valid as long as arena and the caller's inputs. */
@@ -261,7 +275,9 @@ struct bc_store_op {
 			struct bc_return_count *products;
 			uint32_t count;
 		} returns;
+		struct bc_history history;
 		struct bc_str meta;
+		struct bc_backup_view backup;
 	} out;
 
 	struct bc_store_op *next; /* the store's own, from here */
@@ -281,6 +297,15 @@ struct bc_store_origin {
 /* Calls done of each op of the list, in order. */
 void bc_store_complete(struct bc_store_op *ops);
 
+enum { BC_STORE_COMMIT_BUCKETS = 16, BC_STORE_MINUTES = 5 };
+
+/* Commits that ended in one minute of the clock that does not jump. */
+struct bc_store_minute {
+	uint64_t number; /* which */
+	uint64_t committed;
+	uint32_t commit_us_bucket[BC_STORE_COMMIT_BUCKETS];
+};
+
 struct bc_store_stats {
 	uint64_t commits, commit_errors;
 	uint64_t operations;	  /* all, reads too */
@@ -288,11 +313,18 @@ struct bc_store_stats {
 	uint64_t commit_us_total; /* begin of transaction to durable */
 	uint64_t commit_us_max;
 	uint64_t batch_max;
-	uint32_t commit_us_bucket[16]; /* commits by duration: below 2^i * 100 us */
-	uint32_t batch_bucket[16];     /* commits by operations: at most 2^i */
-	bool writable;		       /* the last write succeeded */
-	bool broken;		       /* final for this handle (failed fsync); restart needed */
-	struct bc_err broken_err;      /* while broken: what failed, and what to do */
+	/* Commits by duration: below 2^i * 100 us. */
+	uint32_t commit_us_bucket[BC_STORE_COMMIT_BUCKETS];
+	uint32_t batch_bucket[BC_STORE_COMMIT_BUCKETS];	  /* by operations: at most 2^i */
+	struct bc_store_minute minutes[BC_STORE_MINUTES]; /* by number modulo their number */
+	bool writable;					  /* the last write succeeded */
+	bool broken;		   /* final for this handle (failed fsync); restart needed */
+	struct bc_err broken_err;  /* while broken: what failed, and what to do */
+	struct bc_err refused_err; /* while not writable, likewise */
+	/* What it takes on disk, and what is free there, a few seconds ago at most when an
+	 * operation ended just now. Not known for an engine without a file. */
+	bool has_size;
+	uint64_t bytes, free_bytes;
 };
 
 struct bc_store;
@@ -324,5 +356,12 @@ void bc_store_submit_all(struct bc_store *s, struct bc_store_origin *origin,
 
 /* A snapshot; any thread. */
 void bc_store_stats(struct bc_store *s, struct bc_store_stats *ret_stats);
+
+/* The commits of the last minutes, of a snapshot taken now. */
+struct bc_store_recent {
+	uint64_t commits, committed; /* committed: operations in them */
+	uint32_t p50_us, p99_us; /* of their durations, to within a bucket; 0 without a commit */
+};
+void bc_store_recent(const struct bc_store_stats *stats, struct bc_store_recent *ret_recent);
 
 #endif

@@ -118,6 +118,30 @@ static int walk_client(void)
 		       : fail("a token would be sent in clear");
 }
 
+/* A partner of one's own, from text. */
+static int own_partner_is_read(void)
+{
+	static const char text[] =
+		"[partner]\nname = mine\ntitle = Mine\n[landing]\nparam = cid\n[request]\n"
+		"method = GET\npath = /p\nquery = c={token}&o={order}&v={amount?}\n"
+		"[answer 200-299]\noutcome = delivered\nmeaning = taken\n"
+		"[answer 100-999]\noutcome = retry\nmeaning = not now\nhint = wait\n";
+	const struct bc_partner_conversion conversion = { .base_url = "https://partner.example",
+							  .product_id = "1",
+							  .token = "abcd",
+							  .order = "a&b" };
+	struct bc_partner_request request;
+	const struct bc_partner *mine;
+	struct bc_err err = { 0 };
+	if (bc_partner_parse("mine.conf", text, sizeof(text) - 1, &mine, &err) ||
+	    bc_partner_request_make(mine, &conversion, &request, &err))
+		return fail(err.text);
+	int wrong = strcmp(request.url, "https://partner.example/p?c=abcd&o=a%26b") != 0;
+	bc_partner_request_finish(&request);
+	bc_partner_destroy(mine);
+	return wrong ? fail("the request of an own partner is not the definition's") : 0;
+}
+
 int main(void)
 {
 	static const char url[] = "https://shop.example/?a=b&sovReqToken=12345-test-123-12345#top";
@@ -138,6 +162,8 @@ int main(void)
 	bc_partner_request_finish(&request);
 	if (wrong)
 		return fail("the request is not the guide's");
+	if (own_partner_is_read())
+		return 1;
 	if (!token_request_is_the_documented_one())
 		return fail("the token request is not the documented one");
 	if (!token_answer_is_read())

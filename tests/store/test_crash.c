@@ -145,6 +145,17 @@ static uint64_t returns_pending(struct rig *r)
 	return op->out.returns.products[0].orders[0][BC_ORDER_PENDING];
 }
 
+/* Clicks and orders that came, in the one bucket there is: the rows, as none was deleted. */
+static void assert_tallied(struct rig *r, const struct bc_store_counts *c)
+{
+	struct bc_store_op *op = rig_op(r, BC_STORE_HISTORY);
+	op->in.history.step_ms = 5 * 60 * 1000;
+	op->in.history.steps = 1;
+	assert_int_equal(rig_run(r, op), 0);
+	assert_int_equal(op->out.history.clicks[0], c->clicks);
+	assert_int_equal(op->out.history.orders[0], c->orders[BC_ORDER_PENDING]);
+}
+
 static void every_acknowledged_row_survives_a_kill(void **state)
 {
 	struct rig *r = *state;
@@ -167,6 +178,7 @@ static void every_acknowledged_row_survives_a_kill(void **state)
 		assert_true(c.orders[BC_ORDER_PENDING] >= n.count);
 		assert_int_equal(returns_pending(r), c.orders[BC_ORDER_PENDING]);
 		assert_true(c.clicks >= c.orders[BC_ORDER_PENDING]);
+		assert_tallied(r, &c);
 	}
 	print_message("kill -9: %d rounds (seed %u), acknowledged %zu, lost %zu\n", ROUNDS, seed,
 		      n.count, lost);

@@ -286,6 +286,106 @@ static void a_look_that_ends_with_the_last_row_has_no_next_page(void **state)
 	assert_int_equal(op->out.list.next_before_row, 0);
 }
 
+/* --- search -------------------------------------------------------------------------------- */
+
+static void a_search_names_what_begins_with_it(void **state)
+{
+	struct rig *r = *state;
+	struct bc_order_selector select = any;
+	static const char *const ids[] = { "100", "1000", "1001",	"10",  "2100",
+					   "A10", "a10",  "10\xc3\xbf", "10%", "10_1" };
+	for (unsigned i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+		add(r, ids[i], i % 2 ? "shoes" : "default", 10 * (i + 1));
+	select.search = BC_STR("100");
+	assert_string_equal(names(r, select), "1001 1000 100");
+	assert_int_equal(count(r, select), 3);
+	select.search = BC_STR("10");
+	assert_string_equal(names(r, select), "10_1 10% 10\xc3\xbf 10 1001 1000 100");
+	select.product = BC_STR("shoes");
+	assert_string_equal(names(r, select), "10_1 10\xc3\xbf 10 1000");
+	select.since_ms = 50;
+	assert_string_equal(names(r, select), "10_1 10\xc3\xbf");
+	select = any;
+	select.search = BC_STR("A");
+	assert_string_equal(names(r, select), "A10");
+	select.search = BC_STR("9");
+	assert_string_equal(names(r, select), "");
+	select.search = BC_STR("");
+	assert_int_equal(count(r, select), 10);
+}
+
+static void pages_of_a_search_follow_one_another(void **state)
+{
+	struct rig *r = *state;
+	struct bc_order_selector select = { .state = BC_ORDER_STATE_ANY, .limit = 2 };
+	make_shop(r);
+	select.search = BC_STR("o0");
+	static const char *const expected[] = { "o09 o08", "o07 o06", "o05 o04", "o03 o02",
+						"o01 o00" };
+	for (int i = 0; i < 5; i++) {
+		const struct bc_store_op *op = list(r, select);
+		assert_string_equal(names(r, select), expected[i]);
+		select.before_row = op->out.list.next_before_row;
+		assert_int_equal(select.before_row != 0, i < 4);
+	}
+}
+
+static void a_requeue_takes_what_a_search_names(void **state)
+{
+	struct rig *r = *state;
+	struct bc_order_selector select = { .state = BC_ORDER_REJECTED };
+	make_shop(r);
+	select.search = BC_STR("o1");
+	select.count_only = true;
+	assert_int_equal(requeue_selected(r, select)->out.changed.count, 2);
+	select.count_only = false;
+	assert_int_equal(requeue_selected(r, select)->out.changed.count, 2);
+	assert_int_equal(state_of(r, "o11"), BC_ORDER_PENDING);
+	assert_int_equal(state_of(r, "o09"), BC_ORDER_REJECTED);
+}
+
+static void what_no_order_can_begin_with_is_refused(void **state)
+{
+	struct rig *r = *state;
+	char longest[BC_ORDER_ID_MAX + 1];
+	memset(longest, 'x', sizeof(longest));
+	for (int kind = 0; kind < 2; kind++) {
+		struct bc_store_op *op = rig_op(r, kind ? BC_STORE_LIST_ORDERS : BC_STORE_REQUEUE);
+		struct bc_order_selector *select =
+			kind ? &op->in.list.select : &op->in.requeue.select;
+		*select = any;
+		select->search = (struct bc_str){ longest, sizeof(longest) };
+		assert_int_equal(rig_run(r, op), BC_EINVAL);
+		select->search.len--;
+		assert_int_equal(rig_run(r, op), 0);
+	}
+}
+
+/* More than the index is asked for, or few. */
+static void a_search_for_many_is_as_whole_as_one_for_few(void **state)
+{
+	struct rig *r = *state;
+	struct bc_order_selector select = { .state = BC_ORDER_STATE_ANY, .count_only = true };
+	static const struct {
+		const char *search;
+		uint32_t count;
+	} expected[] = {
+		{ "10", 10000 }, { "104", 1000 }, { "1049", 100 }, { "104999", 1 }, { "7", 0 }
+	};
+	add_many(r);
+	for (unsigned i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+		uint32_t found = 0;
+		select.search = bc_str_of(expected[i].search);
+		select.before_row = 0;
+		do {
+			const struct bc_store_op *op = list(r, select);
+			found += op->out.list.count;
+			select.before_row = op->out.list.next_before_row;
+		} while (select.before_row);
+		assert_int_equal(found, expected[i].count);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +398,11 @@ int main(void)
 		STORE_TEST(a_requeue_goes_on_where_its_limit_stopped_it),
 		STORE_TEST(no_look_is_longer_than_its_bound),
 		STORE_TEST(a_look_that_ends_with_the_last_row_has_no_next_page),
+		STORE_TEST(a_search_names_what_begins_with_it),
+		STORE_TEST(pages_of_a_search_follow_one_another),
+		STORE_TEST(a_requeue_takes_what_a_search_names),
+		STORE_TEST(what_no_order_can_begin_with_is_refused),
+		STORE_TEST(a_search_for_many_is_as_whole_as_one_for_few),
 	};
 	return RUN_EACH_ENGINE(tests);
 }

@@ -192,10 +192,10 @@ static void a_newer_layout_is_refused(void **state)
 {
 	struct rig *r = *state;
 	close_store(r);
-	run_sql(path_of(r), "PRAGMA user_version = 4");
-	assert_refused(r->url, BC_ESTORE, "newer backchannel: layout 4, this one knows 3",
+	run_sql(path_of(r), "PRAGMA user_version = 5");
+	assert_refused(r->url, BC_ESTORE, "newer backchannel: layout 5, this one knows 4",
 		       "install that version again");
-	run_sql(path_of(r), "PRAGMA user_version = 3");
+	run_sql(path_of(r), "PRAGMA user_version = 4");
 	rig_open(r);
 }
 
@@ -395,10 +395,13 @@ static void returns_that_no_window_reaches_are_gone_from_the_file(void **state)
 	rig_open(r);
 }
 
-/* Small tables read whole, and the one row at the end of the orders. */
+/* Small tables read whole, the one row at the end of the orders, and what an index found: a search
+ * of few orders, and the rows that no bucket has yet. */
 static bool may_scan(int stmt)
 {
-	return stmt == SQ_COUNTS || stmt == SQ_LANES || stmt == SQ_RETURNS || stmt == SQ_ORDER_LAST;
+	return stmt == SQ_COUNTS || stmt == SQ_LANES || stmt == SQ_RETURNS ||
+	       stmt == SQ_ORDER_LAST || stmt == SQ_TALLY || stmt == SQ_TALLY_SINCE ||
+	       stmt == SQ_ORDERS_STARTING || stmt == SQ_ORDERS_BELOW_STARTING;
 }
 
 static void assert_searches(sqlite3 *db, int i)
@@ -429,6 +432,85 @@ static void no_statement_scans_or_sorts_the_orders(void **state)
 	rig_open(r);
 }
 
+/* How a statement reads its tables, one step a line. */
+static const char *plan_of(struct rig *r, int i)
+{
+	sqlite3 *db;
+	sqlite3_stmt *stmt;
+	const char *plan = "";
+	assert_int_equal(sqlite3_open(path_of(r), &db), SQLITE_OK);
+	const char *sql = bc_arena_printf(r->arena, "EXPLAIN QUERY PLAN %s", sq_texts[i]);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+	while (sqlite3_step(stmt) == SQLITE_ROW)
+		plan = bc_arena_printf(r->arena, "%s%s\n", plan,
+				       (const char *)sqlite3_column_text(stmt, 3));
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	return plan;
+}
+
+static void a_search_and_a_recount_read_what_they_need_by_an_index(void **state)
+{
+	static const char range[] = "SEARCH orders USING COVERING INDEX sqlite_autoindex_orders_1 "
+				    "(order_id>? AND order_id<?)";
+	struct rig *r = *state;
+	close_store(r);
+	assert_non_null(strstr(plan_of(r, SQ_ORDERS_STARTING), range));
+	assert_non_null(strstr(plan_of(r, SQ_ORDERS_BELOW_STARTING), range));
+	assert_non_null(strstr(plan_of(r, SQ_ORDERS_BELOW_STARTING),
+			       "SEARCH orders USING INTEGER PRIMARY KEY (rowid=?)"));
+	assert_non_null(strstr(plan_of(r, SQ_TALLY_SINCE),
+			       "SEARCH clicks USING INTEGER PRIMARY KEY (rowid>?)"));
+	assert_non_null(strstr(plan_of(r, SQ_TALLY_SINCE),
+			       "SEARCH orders USING INTEGER PRIMARY KEY (rowid>?)"));
+	rig_open(r);
+}
+
+/* A capture pays for its row alone: see sqlite_tally.c. */
+static void the_tally_is_written_once_in_many_clicks_and_before_a_row_goes(void **state)
+{
+	struct rig *r = *state;
+	for (unsigned i = 0; i < 1000; i++)
+		put_click(r, (struct click){ bc_arena_printf(r->arena, "c%u", i), "tok", .at = 1 });
+	close_store(r);
+	assert_int_equal(count_rows(path_of(r), "tally"), 0);
+	rig_open(r);
+	for (unsigned i = 1000; i < 1030; i++)
+		put_click(r, (struct click){ bc_arena_printf(r->arena, "c%u", i), "tok", .at = 1 });
+	close_store(r);
+	assert_int_equal(count_rows(path_of(r), "tally WHERE production = 1024"), 1);
+	rig_open(r);
+	struct bc_store_op *op = rig_op(r, BC_STORE_DELETE_CLICK);
+	fill_hash(op->in.delete_click, "c1029");
+	assert_int_equal(rig_run(r, op), 0);
+	close_store(r);
+	assert_int_equal(count_rows(path_of(r), "tally WHERE production = 1030"), 1);
+	rig_open(r);
+}
+
+static void the_size_on_disk_and_the_last_commits_are_known(void **state)
+{
+	struct rig *r = *state;
+	struct bc_store_stats stats;
+	struct bc_store_recent recent;
+	struct stat file;
+	convert(r, "1001", 1);
+	bc_store_stats(r->store, &stats);
+	assert_true(stats.has_size);
+	assert_int_equal(stat(path_of(r), &file), 0);
+	assert_true(stats.bytes >= (uint64_t)file.st_size && stats.bytes > 0);
+	assert_true(stats.free_bytes > 0);
+	bc_store_recent(&stats, &recent);
+	assert_int_equal(recent.commits, stats.commits);
+	assert_int_equal(recent.committed, stats.committed);
+	assert_true(recent.p50_us > 0 && recent.p50_us <= recent.p99_us);
+	for (int i = 0; i < BC_STORE_MINUTES; i++)
+		stats.minutes[i].number = 0; /* long ago */
+	bc_store_recent(&stats, &recent);
+	assert_int_equal(recent.commits, 0);
+	assert_int_equal(recent.p99_us, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -448,6 +530,9 @@ int main(void)
 		STORE_TEST(no_session_and_no_secret_form_is_stored_but_its_hash),
 		STORE_TEST(returns_that_no_window_reaches_are_gone_from_the_file),
 		STORE_TEST(no_statement_scans_or_sorts_the_orders),
+		STORE_TEST(a_search_and_a_recount_read_what_they_need_by_an_index),
+		STORE_TEST(the_tally_is_written_once_in_many_clicks_and_before_a_row_goes),
+		STORE_TEST(the_size_on_disk_and_the_last_commits_are_known),
 	};
 	rig_engine = "sqlite";
 	return cmocka_run_group_tests_name("sqlite", tests, NULL, NULL);

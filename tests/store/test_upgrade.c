@@ -336,7 +336,7 @@ static void an_upgrade_that_is_killed_leaves_version_1_whole(void **state)
 		kills++;
 	}
 	assert_true(kills >= 30);
-	assert_sql(r, "PRAGMA user_version", "3");
+	assert_sql(r, "PRAGMA user_version", "4");
 	assert_sql(r,
 		   "SELECT count(*) FROM returns WHERE pending + sending + delivered + rejected +"
 		   " expired + cancelled = 0",

@@ -101,7 +101,7 @@ static void a_store_of_version_2_is_upgraded_with_all_that_it_holds(void **state
 		assert_whole(r);
 		bc_store_close(r->store);
 		r->store = NULL;
-		assert_string_equal(ask(r, "PRAGMA user_version"), "3");
+		assert_string_equal(ask(r, "PRAGMA user_version"), "4");
 		assert_string_equal(ask(r, "PRAGMA integrity_check"), "ok");
 		assert_string_equal(ask(r, "SELECT value FROM meta WHERE key = 'note'"), "kept");
 	}
@@ -197,7 +197,7 @@ static void an_upgrade_that_is_killed_leaves_version_2_whole(void **state)
 	}
 	print_message("%u kills\n", kills);
 	assert_true(kills >= 10);
-	assert_string_equal(ask(r, "PRAGMA user_version"), "3");
+	assert_string_equal(ask(r, "PRAGMA user_version"), "4");
 	rig_open(r);
 	assert_whole(r);
 }

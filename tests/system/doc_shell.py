@@ -10,13 +10,24 @@ others    prose, unless a comment makes a file of them
 
 A comment right above the fence says what differs on a machine that must not be touched:
 
-<!-- test: tree -->          runs in the source tree; else in a folder of the page's own
-<!-- test: root -->          `sudo` only runs its words; /etc, /var/lib and /usr/local are folders of
-                             the test, also for `cmake --install`; `nginx` is a real one with a
+<!-- test: printed -->       not commands: what the block of commands above it prints, compared as well
+<!-- test: tree -->          runs in the source tree; else where the last block left the shell, which
+                             begins in a folder of the page's own
+<!-- test: root -->          `sudo` only runs its words; /etc, /var/lib, /var/backups and /usr/local are
+                             folders of the test, also for `cmake --install`; `nginx` is a real one with a
                              configuration of its own, and https://shop.example is what it serves
+<!-- test: installed -->     the same, where the Debian package is installed and its service runs, with
+                             the sandbox as its partner: `systemctl` and `journalctl` know that service
 <!-- test: exit N -->        the block's last command exits N, no other
 <!-- test: file PATH -->     the block is the content of that file
-<!-- test: not run: WHY -->  is shown only; test_readme.py has each of these in a table
+<!-- test: not run: WHY -->  is shown only; the page's test has each of these in a table
+
+What others do meanwhile (the partner goes down, a key arrives by mail) no reader has to type. It
+stands in a comment of its own, and is run there; as one marked `installed`, if any of the page is:
+
+<!-- test: meanwhile
+curl -s -d 'status=503' http://127.0.0.1:8799/_sandbox/faults
+-->
 
 Ports 8787 and 8799 become free ones on the way in and are put back on the way out. A daemon or a
 sandbox that a command leaves in the background is waited for: a reader is slower than its start.
@@ -37,12 +48,14 @@ from sandbox_client import wait_for
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COMMAND_SECONDS = 900  # ./demo builds
 START_SECONDS = 15
-SYSTEM_FOLDERS = re.compile(r"(?<![\w.])/(etc|var/lib|usr/local)/")
+SYSTEM_FOLDERS = re.compile(r"(?<![\w.])/(etc|var/lib|var/backups|usr/local)/")
 
 # --- reading a page ------------------------------------------------------------------------------
 
 _BLOCK = re.compile(r"(?:^<!-- test: (?P<test>[^\n]*?) -->\n)?^```(?P<language>\w*)\n(?P<body>.*?)^```$",
                     re.M | re.S)
+_MEANWHILE = re.compile(r"^<!-- test: meanwhile\n(?P<body>.*?)^-->$", re.M | re.S)
+_HERE_DOCUMENT = re.compile(r"<<'?(\w+)'?")
 
 
 class Command:
@@ -55,13 +68,14 @@ class Block:
         self.page, self.line, self.language, self.body = page, line, language, body
         self.not_run = test[len("not run: "):] if test.startswith("not run: ") else None
         words = test.split() if not self.not_run else []
-        self.tree, self.root = "tree" in words, "root" in words
+        self.installed, self.printed = "installed" in words, "printed" in words
+        self.tree, self.root = "tree" in words, "root" in words or self.installed
         self.exit = int(words[words.index("exit") + 1]) if "exit" in words else None
         self.file = words[words.index("file") + 1] if "file" in words else None
 
     @property
     def is_commands(self):
-        return self.language in ("sh", "console")
+        return self.language in ("sh", "console", "meanwhile")
 
     def commands(self):
         return _transcript(self.body) if self.language == "console" else _script(self.body)
@@ -71,11 +85,14 @@ class Block:
 
 
 def _script(body):
-    found, text = [], ""
+    found, text, until = [], "", None
     for line in body.splitlines():
         text += line + "\n"
-        if line.endswith("\\"):
+        if not until and _HERE_DOCUMENT.search(line):
+            until = _HERE_DOCUMENT.search(line)[1]
+        if until and line != until or line.endswith("\\"):
             continue
+        until = None
         if text.strip() and not text.startswith("#"):
             found.append(Command(text))
         text = ""
@@ -102,10 +119,21 @@ def blocks(page):
                   match["test"] or "", match["body"]) for match in _BLOCK.finditer(text)]
 
 
+def steps(page):
+    """Its blocks, and between them what others do meanwhile."""
+    shown = blocks(page)
+    where = "installed" if any(block.installed for block in shown) else ""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    hidden = [Block(page, text.count("\n", 0, match.start()) + 1, "meanwhile", where, match["body"])
+              for match in _MEANWHILE.finditer(text)]
+    return sorted(shown + hidden, key=lambda block: block.line)
+
+
 # --- comparing what is printed -------------------------------------------------------------------
 
 _SPAN = r"\d+(?:\.\d+)? (?:ms|s|min|h|days?)"
 _MASKS = [
+    (rf" \({_SPAN}\)$", ""),  # how long it took, where it took a while
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z| UTC)?", "TIME"),
     (r"\b(?:[0-9a-f]{32}|[0-9a-f]{16})\b", "ID"),
     (r"#[0-9a-f]{8}\b", "#HASH"),
@@ -156,7 +184,7 @@ class Shell:
         self.temp = self.folder / "temp"  # shown as /tmp
         programs = self.folder / "programs"
         for made in (self.system / "usr/local/bin", self.system / "etc/backchannel",
-                     self.system / "var/lib", self.work, self.temp, programs):
+                     self.system / "var/lib", self.system / "var/backups", self.work, self.temp, programs):
             made.mkdir(parents=True)
         (programs / "backchannel").symlink_to(os.environ["BACKCHANNEL_BIN"])
         self.ports = {"127.0.0.1:8787": f"127.0.0.1:{free_port()}",
@@ -168,7 +196,10 @@ class Shell:
             "PKG_CONFIG_PATH": library / "pkgconfig", "LD_LIBRARY_PATH": library,
             "TMPDIR": self.temp, **settings})
         env["PATH"] = f"{programs}:{env['PATH']}:/usr/sbin:/sbin"
-        self.nginx = False
+        self.nginx = self.installed = False
+        self.log = self.system / "var/log/backchannel.log"
+        self.here = self.work  # where it stands
+        self.last = ""  # what the last block of commands printed
         self.bash = subprocess.Popen(["bash", "--norc"], env=env, cwd=self.work, text=True,
                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                      stderr=subprocess.STDOUT)
@@ -178,6 +209,63 @@ class Shell:
                   "nginx() {{ command nginx -p {system} -c nginx.conf -e nginx.log \"$@\"; }}\n"
                   "export DESTDIR={system}\n")
     ROOT_END = "unset DESTDIR; unset -f sudo ldconfig nginx\n"
+    # What stands for systemd where the package is installed: as its unit has it, credentials are
+    # copied at a start, a start is over when the API answers, and a reload lints first.
+    SERVICE = """
+service_start() {{
+    rm -rf {credentials}; mkdir -p {credentials} {state}
+    for file in {system}/etc/credstore/backchannel.*; do
+        [ ! -e "$file" ] || cp "$file" {credentials}/"${{file##*/backchannel.}}"; done
+    CREDENTIALS_DIRECTORY={credentials} STATE_DIRECTORY={state} backchannel serve --config {conf} 2>>{log} &
+    service=$!
+    until curl -fs -o /dev/null http://{listen}/readyz || ! kill -0 $service 2>/dev/null; do sleep 0.02; done
+    kill -0 $service
+}}
+service_stop() {{ kill $service; wait $service; }}
+service_reload() {{
+    backchannel config lint {conf} || return
+    local before=$(grep -c -e '"settings.reloaded' -e '"settings.kept' {log})
+    kill -HUP $service
+    until [ "$(grep -c -e '"settings.reloaded' -e '"settings.kept' {log})" != "$before" ]; do sleep 0.02; done
+}}
+systemctl() {{
+    case $1 in
+    start) service_start ;;
+    stop) service_stop ;;
+    restart) service_stop; service_start ;;
+    reload) service_reload ;;
+    is-active) kill -0 $service && echo active ;;
+    *) return 1 ;;
+    esac
+}}
+journalctl() {{ cat {log}; }}
+"""
+    SETTINGS = """[sovendus]
+product_id = 9bc72425-902c-3abf-9db8-8b186d7cb160
+base_url = http://127.0.0.1:8799/ext
+[click]
+ttl = 30d
+[lane]
+probe = 1s
+[retry]
+base = 200ms
+"""
+
+    def install(self):
+        """What `apt install` and the first pages leave: settings, a key, the service; and a partner."""
+        self.installed = True
+        self.log.parent.mkdir(parents=True)
+        self.write("/etc/backchannel/backchannel.conf", self.SETTINGS)
+        self.write("/etc/credstore/backchannel.sovendus.api_key", "XXXX-XXXXX-XXXXXX-XXX\n")
+        words = {"system": self.system, "conf": self.system / "etc/backchannel/backchannel.conf",
+                 "credentials": self.folder / "credentials", "state": self.system / "var/lib/backchannel",
+                 "log": self.log, "listen": self.ports["127.0.0.1:8787"]}
+        self.run(self.SERVICE.format(**{name: shlex.quote(str(word)) for name, word in words.items()}))
+        self.run("backchannel sandbox --listen 127.0.0.1:8799 >sandbox.log &\n")
+        self.run("""curl -s -o /dev/null http://127.0.0.1:8799/_sandbox/products -d '{"products":"""
+                 """[{"id":"9bc72425-902c-3abf-9db8-8b186d7cb160","key":"XXXX-XXXXX-XXXXXX-XXX"}]}'\n""")
+        status, printed = self.run("systemctl start backchannel\n")
+        assert status == 0, printed + self.log.read_text(encoding="utf-8")
     NGINX = """daemon on; pid nginx.pid; worker_processes 1; {user}
 events {{}}
 http {{ access_log off; {temp} include etc/nginx/conf.d/*.conf;
@@ -223,20 +311,23 @@ http {{ access_log off; {temp} include etc/nginx/conf.d/*.conf;
         tail = self.ROOT_END if root else ""
         source.write_text(text, encoding="utf-8")
         workers = self._nginx_workers()
-        self.bash.stdin.write(f"cd {shlex.quote(str(ROOT if tree else self.work))}\n{lead}"
+        there = f"came_from=$PWD; cd {shlex.quote(str(ROOT))}\n" if tree else ""
+        back = 'cd "$came_from"\n' if tree else ""
+        self.bash.stdin.write(f"{there}{lead}"
                               f"{{ . {source}; }} >{printed} 2>&1 </dev/null\n"
-                              f"status=$?\n{tail}printf 'END %d\\n' $status\n")
+                              f"status=$?\n{back}{tail}printf 'END %d %s\\n' $status \"$PWD\"\n")
         self.bash.stdin.flush()
         ready, _, _ = select.select([self.bash.stdout], [], [], COMMAND_SECONDS)
         assert ready, f"not over in {COMMAND_SECONDS} s: {command}"
         said = self.bash.stdout.readline()
         shown = self.outward(printed.read_text(encoding="utf-8", errors="replace"))
         assert said.startswith("END "), f"{command}{said}{shown}"
+        _, status, self.here = said.rstrip("\n").split(" ", 2)
         self._wait_for_background(command)
         if "nginx -s reload" in command:  # returns before it is done
             wait_for(lambda: self._nginx_workers() and not self._nginx_workers() & workers,
                      START_SECONDS, "nginx to take its new configuration")
-        return int(said.split()[1]), shown
+        return int(status), shown
 
     def _wait_for_background(self, command):
         for word, shown, path in (("backchannel serve", "127.0.0.1:8787", "/readyz"),
@@ -247,12 +338,17 @@ http {{ access_log off; {temp} include etc/nginx/conf.d/*.conf;
 
     def write(self, path, text):
         real = pathlib.Path(self.inward(path, root=True))
-        real = real if real.is_absolute() else self.work / real
+        real = real if real.is_absolute() else pathlib.Path(self.here) / real
         real.parent.mkdir(parents=True, exist_ok=True)
         real.write_text(self.inward(text, root=True), encoding="utf-8")
         real.chmod(0o640)
         if path == "/etc/backchannel/backchannel.conf":
             self.run(f"export BACKCHANNEL_CONFIG={shlex.quote(str(real))}\n")
+
+    def logs(self):
+        """All that daemons of this page logged."""
+        files = [*self.work.rglob("backchannel*.log"), *([self.log] if self.installed else [])]
+        return "".join(log.read_text(encoding="utf-8") for log in files)
 
     def close(self):
         if self.nginx:
@@ -276,13 +372,36 @@ def run_block(shell, block):
     if block.file:
         shell.write(block.file, block.body)
         return
-    commands = block.commands()
+    if block.printed:
+        differs = compare(block.body.splitlines(), shell.last.splitlines())
+        assert not differs, f"{block}: {differs}"
+        return
+    if block.installed and not shell.installed:
+        shell.install()
+    commands, shell.last = block.commands(), ""
     for command in commands:
         status, printed = shell.run(command.text, block.tree, block.root)
-        allowed = range(5) if block.language == "console" else (0,)
+        allowed = (0,) if block.language == "sh" else range(5)
         if block.exit is not None and command is commands[-1]:
             allowed = (block.exit,)
         assert status in allowed, f"{block}: exit {status}: {command.text}{printed}"
+        shell.last += printed
         if command.output is not None:
             differs = compare(command.output, printed.splitlines())
             assert not differs, f"{block}: {command.text}{differs}"
+
+
+def walk(page, folder):
+    """Runs a whole page, once: (its shell, over, what went wrong or None)."""
+    shell = Shell(folder)
+    try:
+        if page == "README.md":
+            shell.start_nginx()
+        for block in steps(page):
+            if block.file or block.printed or block.is_commands and not block.not_run:
+                run_block(shell, block)
+    except AssertionError as wrong:
+        return shell, wrong
+    finally:
+        shell.close()
+    return shell, None

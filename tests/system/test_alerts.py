@@ -3,14 +3,19 @@
 does; and delivery, stops and logs are as without it."""
 import http.server
 import json
+import os
+import re
 import signal
+import subprocess
 import threading
 import time
 
 import pytest
 
 from daemon import KEY, PRODUCT
+from doc_shell import ROOT
 from sandbox_client import wait_for
+from test_docs import table
 
 HOOK = "/hook/canary-of-the-url"
 
@@ -226,6 +231,63 @@ def test_a_low_return_rate_is_told_once_and_once_when_it_is_over(tmp_path, daemo
     assert [(event["to"], event["level"]) for event in shop.events("return_rate.state")] == [
         ("low", "error"), ("normal", "info")]
     assert "alert-token-" not in json.dumps(receiver.bodies) and KEY not in json.dumps(receiver.bodies)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of which less is free than an alert asks for."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small file system")
+    path = tmp_path / "disk"
+    path.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m,mode=0700", "tmpfs", path],
+                             capture_output=True, text=True, check=False)
+    if mounted.returncode != 0:
+        pytest.skip(f"this machine mounts no tmpfs: {mounted.stderr.strip()}")
+    yield path
+    subprocess.run(["umount", "-l", path], check=True)
+
+
+def test_a_disk_that_fills_up_is_told_once_and_once_when_there_is_room(daemons, receiver, small_disk):
+    shop = daemons(BACKCHANNEL_STATE=small_disk / "state", BACKCHANNEL_ALERT_URL=receiver.url)
+    (low,) = receiver.wait(1)
+    assert (low["event"], low["from"], low["to"]) == ("disk.state", "normal", "low")
+    assert re.fullmatch(r"\d+ MiB are free where the store is", low["reason"]) and "lane" not in low
+    assert low["reason"] in low["text"] and "make room" in low["hint"]
+    assert low["runbook"] == "docs/howto/disk-filling.md"
+    subprocess.run(["mount", "-o", "remount,size=1g", small_disk], check=True)
+    wait_for(lambda: shop.get("/v1/lanes").status == 200 and len(receiver.bodies) > 1, what="the second alert")
+    assert [body["to"] for body in receiver.bodies] == ["low", "normal"]
+    assert receiver.bodies[1]["hint"] == "nothing to do"
+    assert [(event["watch"], event["to"], event["level"]) for event in shop.events("watch.state")] == [
+        ("disk.state", "low", "error"), ("disk.state", "normal", "info")]
+
+
+def test_a_store_that_is_broken_is_told_at_once_and_once(daemons, receiver, tmp_path):
+    shop = daemons(BACKCHANNEL_STORE=f"fault:commit@5=fsync:sqlite:{tmp_path}/shop.db", BACKCHANNEL_ALERT_URL=receiver.url)
+    for n in range(5):
+        shop.order(f"o-{n}", token=f"alert-token-{n}")
+    (broken,) = receiver.wait(1)
+    assert (broken["event"], broken["from"], broken["to"]) == ("store.state", "writable", "broken")
+    assert broken["hint"] and broken["runbook"] == "docs/howto/disk-filling.md"
+    settled(shop, 1)
+    assert shop.stop() == 0
+    assert len(receiver.bodies) == 1 and len(shop.events("store.broken")) == 1
+    assert "alert-token-" not in json.dumps(receiver.bodies)
+
+
+def test_every_alert_stands_in_the_documentation_and_every_one_of_it_is_raised():
+    code = "".join((ROOT / "src/core" / name).read_text(encoding="utf-8") for name in
+                   ("alerts.c", "lanes.c", "return_rate.c", "watch.c"))
+    events = set(re.findall(r'(?:\.event = |^\t\[[A-Z]+\] = \{ )"([a-z_.]+)"', code, re.M))
+    assert len(events) > 8
+    rows = table("docs/operation.md", "## Alerts")
+    assert {row[0].strip("`") for row in rows} == events
+    described = (ROOT / "docs/openapi.yaml").read_text(encoding="utf-8")
+    listed = re.search(r"    Alert:\n.*?enum: \[(.*?)\]", described, re.S)[1]
+    assert set(re.split(r",\s*", listed)) == events
+    pages = {path.stem for path in (ROOT / "docs/howto").glob("*.md")}
+    assert set(re.findall(r'\.page = "([a-z-]+)"', code)) <= pages
 
 
 def test_check_says_that_there_is_a_url_and_sends_nothing_to_it(shop, receiver, partner):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Canaries: secrets that could not occur by chance are sent through whole journeys, failures
-included, at the most talkative log level; then everything that the program says, keeps and shows is
-searched for them.
+included, at the most talkative log level, with Commerce, alerts and the console on; then everything
+that the program says, keeps and shows is searched for them: each route of its table, each command,
+what the stream sends, metrics in both formats, what alert.url got, the log, the store.
 
 Not covered, because it can't be: /proc/PID/environ shows what the environment held at the start to
 whoever may look there (the same user and root; for others, and for the same user unless root, the
@@ -10,18 +11,25 @@ process is not dumpable). Where that matters, *_FILE or a systemd credential kee
 import base64
 import hashlib
 import pathlib
+import re
 import time
 
 import pytest
 
+import event_receiver
 import wire
 from daemon import PRODUCT, Daemon
+from doc_shell import ROOT
+from gateway import Gateway
 from sandbox_client import wait_for
 
 KEY = "CANARYkey-7f3a9c1e5b2d8f60"
 API_TOKEN = "CANARYapi-94be02d7ac6613f8"
 HASH_KEY = "CANARYhash-51f0aa97d3e8c426"
 SESSION = "CANARYsession-c0ffee1234567890"
+CLIENT_SECRET = "CANARYims-2d84e6b1f09c7a53"
+ACCESS = "CANARYaccess-e1b7c39550fa8d26"  # every access token begins with it
+HOOK = "CANARYhook-a90c55d2e8b17f34"
 TOKENS = {name: f"CANARYtok-{name}-8d21" for name in
           ("click", "plain", "reject", "retry", "bad", "late", "parked", "cli", "cookie")}
 
@@ -42,15 +50,23 @@ def found(text, secrets):
                   if form in text or form.lower() in folded)
 
 
-NEVER = [KEY, API_TOKEN, HASH_KEY, SESSION]
+NEVER = [KEY, API_TOKEN, HASH_KEY, SESSION, CLIENT_SECRET, ACCESS, HOOK]
 ALWAYS_HIDDEN = NEVER + list(TOKENS.values())
+
+
+def routes():
+    """(method, path) of every route, from the table that the daemon works by."""
+    table = (ROOT / "src/daemon/api.c").read_text(encoding="utf-8")
+    found_ = re.findall(r'^\t\{ "([A-Z]+)", "(/[^"]*)"', table, re.M)
+    assert len(found_) > 20
+    return found_
 
 
 class Journey:
     """Everything that a shop does and that goes wrong, and every word that came of it."""
 
-    def __init__(self, shop, partner):
-        self.shop, self.partner, self.said = shop, partner, []
+    def __init__(self, shop, partner, receiver):
+        self.shop, self.partner, self.receiver, self.said = shop, partner, receiver, []
 
     def ask(self, method, path, body=None, **more):
         answer = self.shop.ask(method, path, body, **more)
@@ -111,9 +127,10 @@ class Journey:
             self.cli("explain", name)
             self.cli("explain", name, "--json")
             self.cli("explain", name, "--support")
-        for path in ("/metrics", "/v1/lanes", "/healthz", "/readyz", "/none/" + API_TOKEN[:3],
-                     "/v1/orders?state=delivered"):
+        for path in ("/none/" + API_TOKEN[:3], "/v1/orders?state=delivered", "/v1/orders?search=p",
+                     "/v1/history?span=7d"):
             self.ask("GET", path)
+        self.ask("GET", "/metrics", headers={"Accept": "application/openmetrics-text"})
         self.cli("orders")
         self.cli("orders", "--json")
         self.cli("check")
@@ -123,9 +140,41 @@ class Journey:
         self.cli("recipe", "nginx")
         self.cli("version")
         self.cli("lanes")
+        self.cli("lanes", "--json")
+        self.cli("orders", "--summary")
+        self.cli("orders", "--export", "csv")
+        self.cli("token")
+        self.cli("token", "--json")
+        self.cli("call", "GET", "/V1/orders")
+        self.cli("pull")
+        self.cli("backup", self.shop.folder / "copy.db")
         self.cli("capture", "https://shop.example/?sovReqToken=" + TOKENS["cli"], "--session", SESSION)
         self.cli("order", "cli", "--session", SESSION, "--wait", "5s")
         self.cli("order", "cli2", "--token", TOKENS["cli"])
+
+    def every_route(self):
+        """Each as its table has it; what would show tokens (tokens=1, show=1) is not asked for."""
+        names = {"{lane}": "sovendus.default", "{order}": "plain", "{click}": "c." + 32 * "0"}
+        for method, path in routes():
+            for name, value in names.items():
+                path = path.replace(name, value)
+            assert "{" not in path, path
+            if path == "/v1/stream":
+                self.stream(path)
+            else:
+                self.ask(method, path, {} if method == "POST" else None)
+                self.ask(method, path + "?limit=none&cursor=x&span=x", {"order": 7} if method == "POST" else None)
+
+    def stream(self, path):
+        conn = wire.connection(self.shop.address)
+        conn.request("GET", path, headers=self.shop.headers)
+        got = conn.getresponse()
+        text = ""
+        while got.status == 200 and not text.endswith("\n\n"):
+            text += got.readline().decode()
+        conn.close()
+        assert "data: {" in text, got.status
+        self.said.append(("the stream", text))
 
     def refusals(self):
         for headers in ({"Authorization": "Bearer " + API_TOKEN + "x"},
@@ -143,8 +192,13 @@ class Journey:
         self.orders(self.clicks())
         self.a_parked_lane()
         self.looking_around()
+        self.every_route()
         self.refusals()
         return self
+
+    @property
+    def alerts(self):
+        return [request.body.decode() for request in self.receiver.requests]
 
 
 def canary_settings(**more):
@@ -156,11 +210,18 @@ def canary_settings(**more):
 def journey(request, tmp_path_factory, partner_process):
     partner_process.reset()
     partner_process.set_products({PRODUCT: KEY})
-    shop = Daemon(tmp_path_factory.mktemp("canary"), partner=partner_process,
-                  **canary_settings(BACKCHANNEL_LOG=request.param))
-    shop.start()
-    yield Journey(shop, partner_process).run()
-    assert shop.stop() == 0
+    with event_receiver.Receiver() as receiver:
+        gateway = Gateway(tmp_path_factory.mktemp("canary"), partner=partner_process, **canary_settings(
+            BACKCHANNEL_LOG=request.param, BACKCHANNEL_ALERT_URL=f"{receiver.url}/{HOOK}",
+            IMS_CLIENT_SECRET=CLIENT_SECRET, IMS_CLIENT_SECRET_NEXT=CLIENT_SECRET + "-next",
+            BACKCHANNEL_EDGE="127.0.0.1:0"))
+        gateway.tokens.secrets, gateway.tokens.name = {CLIENT_SECRET}, ACCESS
+        gateway.upstream.answers(200)  # it repeats nothing of what it was asked
+        gateway.start()
+        made = Journey(gateway.daemon, partner_process, receiver).run()
+        wait_for(lambda: len(made.alerts) >= 2, what="the alerts that the lane parked and drained")
+        yield made
+        gateway.stop()
     partner_process.reset()
 
 
@@ -171,8 +232,12 @@ def test_the_journey_was_one(journey):
     first = {name: journey.shop.story(name)["attempts"][0]["outcome"]
              for name in ("reject", "retry", "cookie", "parked")}
     assert first == {"reject": "reject", "retry": "unknown", "cookie": "suspect", "parked": "suspect"}
-    assert len(journey.said) > 60 and len(journey.shop.log_text()) > 5000
-    assert {r["path"].split("/")[3] for r in journey.partner.requests()} >= {
+    assert len(journey.said) > 120 and len(journey.shop.log_text()) > 5000
+    asked = {what.split("?")[0] for what, _ in journey.said}
+    for path in ("/", "/console.js", "/metrics", "/openapi.yaml", "/v1/history", "/v1/summary", "/v1/token"):
+        assert f"GET {path}" in asked, path
+    assert "the stream" in asked and "cli backup" in asked
+    assert {r["path"].split("/")[3] for r in journey.partner.requests() if r["path"].startswith("/ext/")} >= {
         TOKENS[name] for name in ("click", "plain", "retry", "late", "parked", "cookie")}
 
 
@@ -185,9 +250,16 @@ def test_no_answer_and_no_output_holds_a_secret_a_token_or_a_session(journey):
     assert [leak for leak in leaks if leak[1]] == []
 
 
+def test_no_alert_holds_a_secret_a_token_or_a_session(journey):
+    assert any('"parked"' in text for text in journey.alerts)
+    assert [text for text in journey.alerts if found(text, ALWAYS_HIDDEN)] == []
+    for text in journey.alerts:
+        assert '"hint":"' in text and '"runbook":"docs/howto/' in text
+
+
 def test_the_settings_say_set_and_not_what(journey):
     shown = journey.shop.cli("config", "show").out
-    for name in ("sovendus.api_key", "api_token", "hash.key"):
+    for name in ("sovendus.api_key", "api_token", "hash.key", "oauth.client_secret", "alert.url"):
         (line,) = [row for row in shown.splitlines() if row.split()[:1] == [name]]
         assert " set" in line, line
 

@@ -62,6 +62,10 @@ class Customers(EvenWorkers):
         until = len(self.acknowledged) + n
         wait_for(lambda: len(self.acknowledged) >= until, seconds, f"{n} more acknowledged")
 
+    def wait_refusals(self, n):
+        until = len(self.refused) + n
+        wait_for(lambda: len(self.refused) > until, what=f"{n} more refusals")
+
     def finish(self):
         """Puts what was left open, as the shop's own repetition would, when it is asked to stop."""
         conn = wire.connection(self.shop.address, timeout=20)
@@ -347,8 +351,11 @@ def assert_takes_nothing_more(shop, customers):
     """Final: no write is acknowledged, whatever the disk does now; the log says so, once."""
     ready = shop.get("/readyz")
     assert ready.problem == "store-failed" and "restart" in ready.json["detail"]
-    known, refused = len(customers.acknowledged), len(customers.refused)
-    wait_for(lambda: len(customers.refused) > refused + 20, what="more refusals")
+    before = len(customers.acknowledged)
+    customers.wait_refusals(20)
+    known = len(customers.acknowledged)
+    assert known - before <= len(customers.threads), "an answer may be on its way to each, of what is on disk"
+    customers.wait_refusals(20)
     assert len(customers.acknowledged) == known
     (told,) = wait_for(lambda: shop.events("store.broken"), 10, "the log to say so")
     assert told["level"] == "error" and "restart" in told["hint"] and told["error"]

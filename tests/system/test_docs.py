@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The tables of the documentation and the source say the same, in both directions: log events,
-metrics, routes, problem types, lane and order states, reasons, settings, what is said of a token or a
-call that was refused; and every link leads somewhere, every test that is named as a proof exists."""
+metrics, lane and order states, reasons, settings, what is said of a token or a call that was refused
+(routes and problem types: test_openapi.py); and every link leads somewhere, every test that is named as
+a proof exists."""
 import pathlib
 import re
 
@@ -111,46 +112,6 @@ def test_the_metrics_of_a_running_daemon_are_those_of_the_page(shop, accs):
     assert {name for name in everything - without} == {
         f"backchannel_{name}" for name in
         re.findall(r'page_family\(p, "(\w+)"', source("daemon/metrics_commerce.c"))}
-
-
-def test_every_route_has_a_row_and_every_row_is_one():
-    real = [f"{method} {path}" for method, path in
-            re.findall(r'^\t\{ "([A-Z]+)", "(/[^"]*)", \w+', source("daemon/api.c"), re.M)]
-    assert len(real) > 5
-    # The gateway takes its calls before the table of routes is looked at.
-    assert 'bc_str_starts(req->path, "/accs/")' in source("daemon/listener.c")
-    real.append("ANY /accs/{path}")
-    rows = table("docs/operation.md", "## HTTP API")
-    same(first_words(rows), real)
-    open_ones = set(re.findall(r'"(/\w+)", \w+, true \}', source("daemon/api.c")))
-    assert open_ones == {row[0].strip("`").split()[1] for row in rows if "no API token" in row[1]}
-
-
-def test_every_route_of_the_public_listener_has_a_row_and_every_row_is_one():
-    real = [f"{method} {path}" for method, path in
-            re.findall(r'^\t\{ "([A-Z]+)", "(/[^"]*)", \w+', source("daemon/edge.c"), re.M)]
-    assert len(real) > 3
-    same(first_words(table("docs/operation.md", "## Public listener")), real)
-
-
-def test_every_field_that_the_api_reads_is_named():
-    rows = " ".join(" ".join(row) for row in table("docs/operation.md", "## HTTP API"))
-    named = set()
-    for path in (ROOT / "src" / "daemon").glob("api*.c"):
-        named |= set(re.findall(r'\b(?:call_(?:field|number|query\w*)|query_time)\(call, "(\w+)"',
-                                path.read_text(encoding="utf-8")))
-    assert {"url", "order", "since", "until", "lane", "count", "dry_run", "wait"} <= named
-    for name in named:
-        assert re.search(rf"\b{name}\b", rows), name
-
-
-def test_every_problem_type_has_a_row_with_its_status_and_every_row_is_one():
-    real = dict(re.findall(r'"(urn:backchannel:[\w-]+)",\s+"[^"]+",\s+(\d+) \}',
-                           source("daemon/problem.c")))
-    rows = table("docs/operation.md", "### Problems")
-    same(first_words(rows), real)
-    for row in rows:
-        assert row[1] == real[row[0].strip("`")]
 
 
 def test_every_lane_state_and_order_state_has_a_row_and_every_row_is_one():
@@ -309,9 +270,8 @@ def test_every_link_of_a_page_leads_somewhere(page):
 def test_every_page_stands_in_the_index():
     index = read("docs/README.md")
     for page in PAGES:
-        path = pathlib.PurePosixPath(page)
-        if path.parts[0] == "docs" and path.name != "README.md" and len(path.parts) == 2:
-            assert f"({path.name})" in index, page
+        if page.startswith("docs/") and page != "docs/README.md":
+            assert f"({page.removeprefix('docs/')})" in index, page
 
 
 def names_of_tests():

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the pages show is what happens: each command of README.md, docs/operation.md,
 docs/troubleshooting.md, docs/commerce.md and docs/orders.md is run, and what a page prints is compared with what was printed (see
-doc_shell.py for how a page says what differs here)."""
+doc_shell.py for how a page says what differs here). Other pages: test_tutorial.py."""
 import http.server
 import json
 import re
@@ -12,7 +12,7 @@ import threading
 import pytest
 
 import daemon
-from doc_shell import ROOT, Shell, blocks, compare, run_block
+from doc_shell import ROOT, blocks, compare, walk
 from sandbox_client import wait_for
 
 PAGES = ["README.md", "docs/operation.md", "docs/troubleshooting.md", "docs/commerce.md", "docs/orders.md"]
@@ -29,22 +29,6 @@ NOT_RUN = {
 
 def read(page):
     return (ROOT / page).read_text(encoding="utf-8")
-
-
-def walk(page, folder):
-    """Runs a whole page, once: (the shell's folder with all it left, what went wrong or None)."""
-    shell = Shell(folder)
-    try:
-        if page == "README.md":
-            shell.start_nginx()
-        for block in blocks(page):
-            if (block.is_commands and not block.not_run) or block.file:
-                run_block(shell, block)
-    except AssertionError as wrong:
-        return shell.work, wrong
-    finally:
-        shell.close()
-    return shell.work, None
 
 
 @pytest.fixture(scope="module", params=PAGES)
@@ -173,8 +157,8 @@ def test_no_log_has_a_token_or_the_key(walked):
     """All that the pages make happen, refusals and failures included, and not a trace of either:
     not the first characters of a token, not the last ones of the key; no client secret and no
     access token."""
-    page, work, _ = walked
-    text = "".join(log.read_text(encoding="utf-8") for log in work.glob("backchannel*.log"))
+    page, shell, _ = walked
+    text = shell.logs()
     work_done = "gateway.call" if page == "docs/commerce.md" else "conversion.final"
     assert work_done in text, f"{page} logged nothing of what it is about"
     shown = read(page)

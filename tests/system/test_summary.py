@@ -36,7 +36,8 @@ def mixed(daemons, partner, unique):
 
 def test_the_summary_has_its_shape_and_its_numbers(mixed):
     answer = mixed.get("/v1/summary")
-    assert answer.status == 200 and set(answer.json) == {"products", "orders", "lanes"}
+    assert answer.status == 200 and set(answer.json) == {
+        "at", "version", "started_at", "products", "orders", "lanes", "clicks", "pending_oldest_seconds", "store"}
     (product,) = answer.json["products"]
     assert (product["product"], product["lane"]) == ("default", "sovendus.default")
     assert list(product["windows"]) == WINDOWS

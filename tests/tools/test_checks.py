@@ -36,13 +36,13 @@ def run(tool, tree):
     return done.returncode, done.stdout
 
 
-@pytest.mark.parametrize("tool", ["check_includes", "check_lengths"])
+@pytest.mark.parametrize("tool", ["check_includes", "check_lengths", "check_hints"])
 def test_a_clean_tree_passes(tool, tmp_path):
     code, said = run(tool, plant(tmp_path, GOOD))
     assert code == 0, said
 
 
-@pytest.mark.parametrize("tool", ["check_includes", "check_lengths"])
+@pytest.mark.parametrize("tool", ["check_includes", "check_lengths", "check_hints"])
 def test_an_empty_tree_is_no_clean_tree(tool, tmp_path):
     code, said = run(tool, tmp_path)
     assert code != 0 and "found" in said
@@ -114,6 +114,47 @@ def test_the_longest_that_is_allowed_passes(tmp_path):
     files = {"src/core/a.c": function("bc_a", 80) + "\n" * 520, "src/core/a.h": "\n" * 400}
     few = {f"src/base/{n}.c": function(f"bc_{n}", 3) for n in "bcdefghijklm"}
     code, said = run("check_lengths", plant(tmp_path, {**GOOD, **few, **files}))
+    assert code == 0, said
+
+
+def body(*lines):
+    return "int bc_a(struct bc_err *err)\n{\n" + "".join(f"\t{line}\n" for line in lines) + "}\n"
+
+
+TEXT = 'bc_err_set(err, BC_EIO, "it broke");'
+BAD_HINTS = [
+    ("a text alone", body(TEXT, "return BC_EIO;"), "bc_a: no hint follows"),
+    ("one that is returned at once", body("if (x)", "\treturn " + TEXT, 'bc_err_hint(err, "mend it");', "return 0;"),
+     "bc_a: no hint follows"),
+    ("an empty hint", body('return bc_err_tell(err, BC_EIO, "", "it broke");'), "is no hint for"),
+    ("a hint that is the text", body('return bc_err_tell(err, BC_EIO, "it broke, somehow", "it broke, somehow");'),
+     "is no hint for"),
+    ("one hint for everything", body(*[f'bc_err_tell(err, BC_EIO, "try again later", "problem {n}");' for n in range(9)]),
+     "9 texts share the hint"),
+    ("a hop that is wrong without advice", body('check_say(h, CHECK_WRONG, "it broke");'), "nothing is advised"),
+    ("a problem without a hint", body('call_problem(call, BC_PROBLEM_BUSY, "it broke", NULL);'), "no hint in call_problem"),
+    ("a function that cannot be read", f"FUNCTION_HEAD\n{{\n\t{TEXT}\n}}\n", "in no function"),
+]
+
+
+@pytest.mark.parametrize("text,reason", [row[1:] for row in BAD_HINTS], ids=[row[0] for row in BAD_HINTS])
+def test_an_error_that_does_not_say_what_to_do_is_refused(text, reason, tmp_path):
+    code, said = run("check_hints", plant(tmp_path, {**GOOD, "src/core/a.c": text}))
+    assert code == 1 and reason in said, said
+
+
+GOOD_HINTS = {
+    "told at once": body('return bc_err_tell(err, BC_EIO, "mend it, then try", "it broke (%s)", f(")"));'),
+    "after the text": body(TEXT, 'bc_err_hint(err, "mend it");', "return BC_EIO;"),
+    "before the text": body('bc_err_hint(err, "mend it");', "return " + TEXT),
+    "one for two branches": body("if (x)", "\t" + TEXT, "else", "\t" + TEXT, 'bc_err_hint(err, "mend it");', "return 1;"),
+    "an advised hop": body('check_say(h, CHECK_WRONG, "it broke");', 'check_advise(h, "mend it");'),
+}
+
+
+@pytest.mark.parametrize("text", GOOD_HINTS.values(), ids=GOOD_HINTS.keys())
+def test_an_error_that_says_what_to_do_passes(text, tmp_path):
+    code, said = run("check_hints", plant(tmp_path, {**GOOD, "src/core/a.c": text}))
     assert code == 0, said
 
 

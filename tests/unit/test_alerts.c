@@ -11,6 +11,7 @@ static const struct bc_alert parked = {
 	.to = "parked",
 	.reason = "the API key is wrong",
 	.hint = "check SOVENDUS_API_KEY",
+	.page = "lane-parked",
 	.text = "lane sovendus.default is parked: the API key is wrong",
 	.at_ms = 1795312471000,
 };
@@ -25,6 +26,7 @@ static void an_alert_is_one_small_post_of_json(void **state)
 		{ "to", "parked" },
 		{ "reason", "the API key is wrong" },
 		{ "hint", "check SOVENDUS_API_KEY" },
+		{ "runbook", "docs/howto/lane-parked.md" },
 		{ "text", "lane sovendus.default is parked: the API key is wrong" },
 		{ "version", BC_VERSION },
 	};
@@ -104,8 +106,9 @@ static void what_is_left_out_is_left_out_and_odd_bytes_harm_nothing(void **state
 	assert_string_equal(json_string_value(json_object_get(body, "product")), "shoes");
 	assert_string_equal(json_string_value(json_object_get(body, "reason")), "a?\"b");
 	assert_null(json_object_get(body, "lane"));
-	assert_null(json_object_get(body, "hint"));
+	assert_null(json_object_get(body, "runbook"));
 	assert_null(json_object_get(body, "pending"));
+	assert_string_equal(json_string_value(json_object_get(body, "hint")), "nothing to do");
 	json_decref(body);
 }
 

@@ -263,7 +263,7 @@ static void an_order_id_may_be_anything_that_can_be_encoded(void **state)
 static void what_is_no_route_is_refused(void **state)
 {
 	(void)state;
-	expect_problem(404, "not-found", "GET", "/", NULL);
+	expect_problem(404, "not-found", "GET", "//", NULL);
 	expect_problem(404, "not-found", "GET", "/v1/orders/o1/more/still", NULL);
 	expect_problem(404, "not-found", "OPTIONS", "*", NULL);
 	expect_problem(405, "bad-request", "PUT", "/v1/orders", NULL);
