@@ -126,13 +126,15 @@ static int own_partner_is_read(void)
 		"method = GET\npath = /p\nquery = c={token}&o={order}&v={amount?}\n"
 		"[answer 200-299]\noutcome = delivered\nmeaning = taken\n"
 		"[answer 100-999]\noutcome = retry\nmeaning = not now\nhint = wait\n";
-	const struct bc_partner_conversion conversion = { .base_url = "https://partner.example",
-							  .product_id = "1",
-							  .token = "abcd",
-							  .order = "a&b" };
+	struct bc_partner_conversion conversion;
 	struct bc_partner_request request;
 	const struct bc_partner *mine;
 	struct bc_err err = { 0 };
+	memset(&conversion, 0, sizeof(conversion)); /* this file is C++ as well */
+	conversion.base_url = "https://partner.example";
+	conversion.product_id = "1";
+	conversion.token = "abcd";
+	conversion.order = "a&b";
 	if (bc_partner_parse("mine.conf", text, sizeof(text) - 1, &mine, &err) ||
 	    bc_partner_request_make(mine, &conversion, &request, &err))
 		return fail(err.text);
