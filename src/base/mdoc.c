@@ -19,7 +19,8 @@ static struct bc_str next_word(struct bc_str *rest)
 	word = (struct bc_str){ rest->ptr, 0 };
 	while (word.len < rest->len && !is_blank(word.ptr[word.len]))
 		word.len++;
-	*rest = (struct bc_str){ rest->ptr + word.len, rest->len - word.len };
+	if (word.len)
+		*rest = (struct bc_str){ rest->ptr + word.len, rest->len - word.len };
 	return word;
 }
 
