@@ -11,7 +11,7 @@
 #include "core/alerts.h"
 #include "core/lanes.h"
 
-enum watch { STORE, DISK, PENDING, JOURNAL, TOKEN, WATCHES };
+enum watch { STORE, SPEED, DISK, PENDING, JOURNAL, TOKEN, WATCHES };
 enum reading { GOOD, BETWEEN, BAD }; /* BETWEEN: leaves it as it is */
 
 static const struct row {
@@ -30,6 +30,14 @@ static const struct row {
 		    "disk-filling",
 		    true,
 		    { BC_WATCH_STORE_GOOD_MS, BC_WATCH_STORE_BAD_MS } },
+	[SPEED] = { "store_speed.state",
+		    { "normal", "slow" },
+		    { "writes reach the disk fast again", "writes reach the disk slowly" },
+		    "every click and order waits for that: iostat -x 5 says who uses the disk; a "
+		    "back-up, a neighbour, a network disk?",
+		    "disk-filling",
+		    false,
+		    { BC_WATCH_SPEED_MS, BC_WATCH_SPEED_MS } },
 	[DISK] = { "disk.state",
 		   { "normal", "low" },
 		   { "there is room on the disk again", "the disk is filling up" },
@@ -222,12 +230,30 @@ static void look_at_disk(struct bc_watch *w, uint64_t free_bytes, uint64_t now_m
 	tell_turn(w, DISK, mark->bad, reason, NULL);
 }
 
+static void look_at_speed(struct bc_watch *w, const struct bc_store_stats *stats, uint64_t now_ms)
+{
+	struct mark *mark = &w->marks[SPEED];
+	struct bc_store_recent recent;
+	char reason[96];
+	bc_store_recent(stats, &recent);
+	enum reading reading = recent.commits < BC_WATCH_SPEED_COMMITS	? BETWEEN
+			       : recent.p99_us >= BC_WATCH_SPEED_BAD_US ? BAD
+			       : recent.p99_us < BC_WATCH_SPEED_GOOD_US ? GOOD
+									: BETWEEN;
+	if (!turns(mark, &rows[SPEED], reading, now_ms))
+		return;
+	snprintf(reason, sizeof(reason), "one commit in a hundred takes %" PRIu32 " ms or more",
+		 recent.p99_us / 1000);
+	tell_turn(w, SPEED, mark->bad, reason, NULL);
+}
+
 void bc_watch_store(struct bc_watch *w, const struct bc_store_stats *stats, uint64_t now_ms)
 {
 	if (stats->broken)
 		tell_broken(w, &stats->broken_err);
 	else
 		look_at_writes(w, stats, now_ms);
+	look_at_speed(w, stats, now_ms);
 	if (stats->has_size)
 		look_at_disk(w, stats->free_bytes, now_ms);
 }

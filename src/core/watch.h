@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Watches what may go wrong without anybody asking: the store, the disk it is on, orders that wait
- * for long, the journal, the access token that nobody can renew. Each watch is in one of two
- * states; each turn is told once, in the log (watch.state) and to alert.url. A state has to be
- * contradicted clearly, or for a while, before it turns (the bounds below), so that what goes to
- * and fro near a bound is told once and not all night. Lanes, return rates and the credential's
+ * Watches what may go wrong without anybody asking: the store, how fast it is, the disk it is on,
+ * orders that wait for long, the journal, the access token that nobody can renew. Each watch is in
+ * one of two states; each turn is told once, in the log (watch.state) and to alert.url. A state has
+ * to be contradicted clearly, or for a while, before it turns (the bounds below), so that what goes
+ * to and fro near a bound is told once and not all night. Lanes, return rates and the credential's
  * refusal are told by those who know of them.
  *
  * Loses its memory at a restart: what is still wrong is told again then. Delivery loop's thread.
@@ -21,6 +21,12 @@ enum {
 	/* The store takes no writes for so long; it takes them again for so long. */
 	BC_WATCH_STORE_BAD_MS = 10 * 1000,
 	BC_WATCH_STORE_GOOD_MS = 60 * 1000,
+	/* One commit in a hundred of the last minutes takes so long, of at least so many commits,
+	 * for so long. */
+	BC_WATCH_SPEED_BAD_US = 250 * 1000,
+	BC_WATCH_SPEED_GOOD_US = 100 * 1000,
+	BC_WATCH_SPEED_COMMITS = 30,
+	BC_WATCH_SPEED_MS = 15 * 60 * 1000,
 	/* So much is free where the store is. */
 	BC_WATCH_DISK_BAD_MIB = 256,
 	BC_WATCH_DISK_GOOD_MIB = 512,

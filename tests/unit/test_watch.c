@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -123,6 +124,43 @@ static void a_broken_store_is_told_at_once_and_once(void **state)
 	assert_int_equal(lines_with("DEBUG") + lines_with("debug"), 1); /* store.broken tells it */
 	assert_int_equal(lines_with("to=broken reason=\"an fsync failed\" hint=restart"), 1);
 	assert_int_equal(lines_with("watch.state"), 1);
+}
+
+/* --- its speed ------------------------------------------------------------------------------- */
+
+/* So many commits in this minute, each of at most 2^bucket * 100 us. */
+static void look_speed(uint32_t commits, int bucket, uint64_t at_ms)
+{
+	struct bc_store_stats stats = { .writable = true };
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	stats.minutes[0].number = (uint64_t)now.tv_sec / 60;
+	stats.minutes[0].commit_us_bucket[bucket] = commits;
+	bc_watch_store(watch, &stats, at_ms);
+}
+
+static void a_store_that_is_slow_for_long_is_told_once_and_once_when_it_is_fast_again(void **state)
+{
+	enum { FAST = 5, BETWEEN = 11, SLOW = 13 };
+	uint64_t at = 1000;
+	(void)state;
+	look_speed(100, SLOW, at);
+	look_speed(100, FAST, at += BC_WATCH_SPEED_MS - 1);
+	look_speed(BC_WATCH_SPEED_COMMITS - 1, SLOW, at += 1);
+	look_speed(BC_WATCH_SPEED_COMMITS - 1, SLOW, at += BC_WATCH_SPEED_MS);
+	assert_int_equal(lines_with("watch.state"), 0);
+	look_speed(BC_WATCH_SPEED_COMMITS, SLOW, at += 1);
+	look_speed(BC_WATCH_SPEED_COMMITS, SLOW, at += BC_WATCH_SPEED_MS);
+	assert_int_equal(lines_with("watch=store_speed.state from=normal to=slow"), 1);
+	look_speed(100, BETWEEN, at += BC_WATCH_SPEED_MS);
+	look_speed(100, FAST, at += 1);
+	look_speed(100, SLOW, at += BC_WATCH_SPEED_MS);
+	assert_int_equal(lines_with("watch.state"), 1);
+	look_speed(100, FAST, at += 1);
+	look_speed(100, FAST, at += BC_WATCH_SPEED_MS);
+	assert_int_equal(lines_with("watch=store_speed.state from=slow to=normal"), 1);
+	assert_int_equal(lines_with("watch.state"), 2);
+	expect_hints(1);
 }
 
 /* --- the disk -------------------------------------------------------------------------------- */
@@ -299,6 +337,8 @@ int main(void)
 		WATCH_TEST(a_store_that_refuses_for_a_moment_wakes_nobody),
 		WATCH_TEST(a_store_that_comes_and_goes_is_told_once_and_once_when_that_is_over),
 		WATCH_TEST(a_broken_store_is_told_at_once_and_once),
+		WATCH_TEST(
+			a_store_that_is_slow_for_long_is_told_once_and_once_when_it_is_fast_again),
 		WATCH_TEST(a_disk_that_stays_near_the_bound_is_told_once),
 		WATCH_TEST(an_engine_without_a_file_has_no_disk),
 		WATCH_TEST(orders_that_wait_for_an_hour_are_told_once_and_once_when_none_does),
