@@ -190,7 +190,7 @@ def test_what_was_handed_back_since_goes_out_once_more_and_the_ledger_says_so(
     assert "pull --since 2" in told.out
     restored.start()
     assert restored.get("/v1/orders/late").status == 404
-    assert restored.lane()["state"] == "paused", "as it stood"
+    wait_for(lambda: restored.lane()["state"] == "paused", what="the lane to stand as it stood")
     restored.post("/v1/lanes/sovendus.default/resume")
     story = restored.wait_state("o", "delivered")
     assert [a["n"] for a in story["attempts"]] == [1]
