@@ -20,6 +20,7 @@ SHOES = "1d2c3b4a-902c-3abf-9db8-8b186d7cb160"
 SHOES_KEY = "example-key-of-shoes"
 # What the fixture gives by the environment, where no file could change it.
 FROM_FILE = dict(SOVENDUS_PRODUCT_ID=None, SOVENDUS_API_KEY=None, BACKCHANNEL_LOG=None)
+RELOADS = ("settings.reloaded", "settings.kept")
 
 
 class Settings:
@@ -42,15 +43,16 @@ class Settings:
     def hup(self):
         self.shop.process.send_signal(signal.SIGHUP)
 
-    def told(self):
-        return self.shop.events("settings.reloaded") + self.shop.events("settings.kept")
+    def told(self, since):
+        """What the log says of reloads, but for so many of each kind."""
+        return [event for kind, known in zip(RELOADS, since)
+                for event in self.shop.events(kind)[known:]]
 
     def reload(self):
-        """SIGHUP, to its end; what the log says of it."""
-        before = self.told()
+        """SIGHUP, to its end; what the log says of it. Two may look alike, to the millisecond."""
+        before = [len(self.shop.events(kind)) for kind in RELOADS]
         self.hup()
-        wait_for(lambda: len(self.told()) > len(before), what="the reload")
-        (new,) = [event for event in self.told() if event not in before]
+        (new,) = wait_for(lambda: self.told(before), what="the reload")
         return new
 
 
