@@ -10,24 +10,18 @@
 
 #include <cmocka.h>
 
-#include "base/log.h"
 #include "core/return_rate.h"
+#include "log_kept.h"
 
 static struct bc_shop shop = { .clock = &bc_clock_system };
 static struct bc_shop_config config = { .return_rate_alert_pct = 50, .return_rate_orders = 10 };
 static struct bc_return_rate *rate;
-static int saved_stderr;
-static FILE *log_file;
 
 static int setup(void **state)
 {
 	(void)state;
-	fflush(stderr);
-	saved_stderr = dup(STDERR_FILENO);
-	log_file = tmpfile();
-	if (saved_stderr < 0 || !log_file || dup2(fileno(log_file), STDERR_FILENO) < 0)
+	if (!log_keep(BC_LOG_INFO))
 		return -1;
-	bc_log_setup(BC_LOG_INFO, false);
 	rate = bc_return_rate_create(&shop);
 	return rate ? 0 : -1;
 }
@@ -36,10 +30,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	bc_return_rate_destroy(rate);
-	dup2(saved_stderr, STDERR_FILENO);
-	close(saved_stderr);
-	fclose(log_file);
-	bc_log_setup(BC_LOG_ERROR, false);
+	log_keep_end();
 	return 0;
 }
 
@@ -52,18 +43,6 @@ static void look(const char *product, uint64_t delivered, uint64_t pending, uint
 	count.orders[1][BC_ORDER_PENDING] = pending;
 	count.orders[1][BC_ORDER_CANCELLED] = cancelled;
 	bc_return_rate_look(rate, &config, &count, 1);
-}
-
-/* How many lines of the log so far hold the text. */
-static int lines_with(const char *text)
-{
-	char line[1024];
-	int n = 0;
-	rewind(log_file);
-	while (fgets(line, sizeof(line), log_file))
-		n += strstr(line, text) != NULL;
-	fseek(log_file, 0, SEEK_END);
-	return n;
 }
 
 static void a_low_rate_is_told_once_and_once_when_it_is_over(void **state)

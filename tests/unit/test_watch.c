@@ -13,8 +13,8 @@
 #include <cmocka.h>
 
 #include "base/err.h"
-#include "base/log.h"
 #include "core/watch.h"
+#include "log_kept.h"
 
 enum { MINUTE_MS = 60 * 1000, NOW_MS = 1000 * MINUTE_MS };
 static const uint64_t mib = 1024 * 1024;
@@ -27,18 +27,12 @@ static uint64_t wall_ms(const struct bc_clock *clock)
 static const struct bc_clock clock_at = { .wall_ms = wall_ms, .elapsed_ms = wall_ms };
 static struct bc_shop shop = { .clock = &clock_at };
 static struct bc_watch *watch;
-static int saved_stderr;
-static FILE *log_file;
 
 static int setup(void **state)
 {
 	(void)state;
-	fflush(stderr);
-	saved_stderr = dup(STDERR_FILENO);
-	log_file = tmpfile();
-	if (saved_stderr < 0 || !log_file || dup2(fileno(log_file), STDERR_FILENO) < 0)
+	if (!log_keep(BC_LOG_DEBUG))
 		return -1;
-	bc_log_setup(BC_LOG_DEBUG, false);
 	watch = bc_watch_create(&shop);
 	return watch ? 0 : -1;
 }
@@ -47,23 +41,8 @@ static int teardown(void **state)
 {
 	(void)state;
 	bc_watch_destroy(watch);
-	dup2(saved_stderr, STDERR_FILENO);
-	close(saved_stderr);
-	fclose(log_file);
-	bc_log_setup(BC_LOG_ERROR, false);
+	log_keep_end();
 	return 0;
-}
-
-/* How many lines of the log so far hold the text. */
-static int lines_with(const char *text)
-{
-	char line[2048];
-	int n = 0;
-	rewind(log_file);
-	while (fgets(line, sizeof(line), log_file))
-		n += strstr(line, text) != NULL;
-	fseek(log_file, 0, SEEK_END);
-	return n;
 }
 
 /* So many lines so far say what to do: all but those that say that it is over. */
