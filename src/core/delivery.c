@@ -45,8 +45,11 @@ static void lane_leased(struct bc_store_op *op)
 	uint32_t count = op->result ? 0 : op->out.lease.count;
 	for (uint32_t i = 0; i < count; i++)
 		job_start(lane, &op->out.lease.orders[i]);
+	bool gone = !op->result && !count && op->in.lease.only_order.ptr;
+	if (gone)
+		lane_recheck_over(lane);
 	bool full = !op->result && count == op->in.lease.limit;
-	bool again = lane->again;
+	bool again = lane->again || gone;
 	lane->again = full;
 	lane_publish(lane);
 	if (!op->result && !count && lane->trial)
@@ -61,6 +64,14 @@ static void lane_leased(struct bc_store_op *op)
 	else if (!full)
 		plan(d);
 	delivery_check_stopped(d);
+}
+
+/* The store's thread reads it while the lane goes on: a copy. Without memory the queue has it. */
+static struct bc_str recheck_of(struct lane *lane)
+{
+	size_t len = strlen(lane->rechecked);
+	const char *copy = len ? bc_arena_dup(lane->lease_arena, lane->rechecked, len) : NULL;
+	return (struct bc_str){ .ptr = copy, .len = copy ? len : 0 };
 }
 
 void delivery_lane_fill(struct lane *lane)
@@ -86,6 +97,7 @@ void delivery_lane_fill(struct lane *lane)
 	in->partner = bc_str_of(lane->partner);
 	in->product = bc_str_of(lane->label);
 	in->key_fingerprint = bc_str_of(lane->key_fingerprint);
+	in->only_order = recheck_of(lane);
 	for (uint32_t i = 0; lane->trial && i < lane->tripped_count; i++)
 		lane->tripped_order[i] = bc_str_of(lane->tripped[i]);
 	in->except = lane->tripped_order;

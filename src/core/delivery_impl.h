@@ -62,6 +62,8 @@ struct lane {
 	char tripped[LANE_TRIPPED_MAX][BC_ORDER_ID_MAX + 1];
 	struct bc_str tripped_order[LANE_TRIPPED_MAX];
 	uint32_t tripped_count;
+	/* Was refused, and then a test token was taken: goes once more, alone. "" = none. */
+	char rechecked[BC_ORDER_ID_MAX + 1];
 	struct lane_doubt doubts[LANE_DOUBTS_MAX]; /* the oldest first */
 	uint32_t doubt_count, doubts_in_a_row;	   /* in a row: with no other answer between */
 	uint32_t in_flight;
@@ -172,6 +174,9 @@ void lane_doubts_clear(struct lane *lane);
 void lane_probe(struct lane *lane);
 /* Drops the test token on its way, and puts back what waits for it. */
 void lane_probe_drop(struct lane *lane);
+/* The one to check again has another answer now, or is not there any more. */
+void lane_recheck_over(struct lane *lane);
+bool lane_rechecks(const struct lane *lane, const struct job *job);
 void lane_trip(struct lane *lane, struct job *job);
 void lane_put_back(struct job *job, uint64_t wait_ms);
 

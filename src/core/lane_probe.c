@@ -3,6 +3,10 @@
  * The test token: one documented token that the partner takes on a good lane and counts nowhere. It
  * tells whether an answer was about the conversion or about us (design rule 4). One is under way a
  * lane at most; whoever asks meanwhile learns of that one.
+ *
+ * The answer that is judged came before the test token's, and what was wrong may have been mended
+ * between the two. So a conversion is rejected only when it was refused between two test tokens
+ * that were taken: after the first it goes once more, alone.
  */
 #include <string.h>
 
@@ -32,19 +36,44 @@ void lane_trip(struct lane *lane, struct job *job)
 
 /* --- what it came to ----------------------------------------------------------------------- */
 
-/* The lane is good: the held conversion itself was at fault. */
+bool lane_rechecks(const struct lane *lane, const struct job *job)
+{
+	return lane->rechecked[0] && bc_str_eq(job->order.order, lane->rechecked);
+}
+
+void lane_recheck_over(struct lane *lane)
+{
+	lane->rechecked[0] = '\0';
+}
+
+static void recheck(struct lane *lane, struct job *held)
+{
+	int failed = bc_str_copy(lane->rechecked, sizeof(lane->rechecked), held->order.order);
+	BC_ASSERT(!failed);
+	lane_put_back(held, 0);
+}
+
+static void reject(struct lane *lane, struct job *held)
+{
+	lane_recheck_over(lane);
+	job_settle(held, &(struct job_end){
+				 .next = BC_ORDER_REJECTED,
+				 .reason = BC_STR("the partner refuses this conversion alone: it "
+						  "was sent twice, and each time a test token on "
+						  "the same lane was accepted"),
+			 });
+}
+
+/* The lane is good now: was it, when the held conversion was refused? */
 static void accepted(struct lane *lane)
 {
 	struct job *held = lane->held;
 	lane->held = NULL;
 	lane->proven = true;
-	if (held)
-		job_settle(held, &(struct job_end){
-					 .next = BC_ORDER_REJECTED,
-					 .reason = BC_STR("the partner refuses this conversion "
-							  "alone: a test token on the same lane "
-							  "was accepted"),
-				 });
+	if (held && lane_rechecks(lane, held))
+		reject(lane, held);
+	else if (held)
+		recheck(lane, held);
 	if (lane->state == BC_LANE_SUSPECT)
 		lane_enter(lane, BC_LANE_OPEN, "", "");
 	else if (lane->state == BC_LANE_PARKED || lane->state == BC_LANE_BROKEN)
@@ -70,6 +99,7 @@ static void told_nothing(struct lane *lane)
 	const struct bc_shop_config *config = lane->delivery->desk.config;
 	struct job *held = lane->held;
 	lane->held = NULL;
+	lane_recheck_over(lane);
 	if (held)
 		job_settle(held, &(struct job_end){
 					 .next = BC_ORDER_PENDING,
@@ -135,6 +165,7 @@ void lane_probe_drop(struct lane *lane)
 {
 	struct job *held = lane->held;
 	bc_handback_finish(&lane->probe);
+	lane_recheck_over(lane);
 	lane->held = NULL;
 	if (held)
 		lane_put_back(held, 0);

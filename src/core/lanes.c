@@ -87,7 +87,7 @@ bool lane_sends(const struct lane *lane)
 
 uint32_t lane_room(const struct lane *lane)
 {
-	bool many = lane->state == BC_LANE_OPEN && lane->proven;
+	bool many = lane->state == BC_LANE_OPEN && lane->proven && !lane->rechecked[0];
 	uint32_t most = many ? lane->delivery->desk.config->concurrency : 1;
 	if (!lane_sends(lane))
 		return 0;
@@ -162,6 +162,8 @@ void lane_enter(struct lane *lane, enum bc_lane_state state, const char *reason,
 	snprintf(lane->reason, sizeof(lane->reason), "%s%s%s", reason, hint[0] ? "; " : "", hint);
 	if (rules[from].kept || rules[state].kept)
 		lane->unsaved = true;
+	if (state != BC_LANE_OPEN && state != BC_LANE_SUSPECT)
+		lane_recheck_over(lane);
 	if (from != state) {
 		bc_timer_stop(lane->timer);
 		lane->trials = 0;
@@ -280,6 +282,8 @@ static bool is_failing(const struct lane *lane)
 void lane_answered(struct lane *lane, const struct job *job)
 {
 	count_health(lane, false);
+	if (lane_rechecks(lane, job))
+		lane_recheck_over(lane);
 	lane->proven |= !is_outdated(lane, job);
 	lane_doubts_answered(lane, job->finish.in.finish.outcome == BC_OUTCOME_DELIVERED);
 	if (lane->state == BC_LANE_BROKEN || (lane->state == BC_LANE_PARKED && job->trial))
@@ -311,6 +315,8 @@ void lane_failed(struct lane *lane, const struct job *job, int status, uint64_t 
 {
 	enum { TOO_MANY_REQUESTS = 429 }; /* the partner is well and busy */
 	bool sends = lane->state == BC_LANE_OPEN || lane->state == BC_LANE_THROTTLED;
+	if (lane_rechecks(lane, job))
+		lane_recheck_over(lane);
 	if (job->trial && lane->trial) {
 		trial_failed(lane, wait_ms);
 		return;

@@ -212,6 +212,11 @@ class Daemon:
         except AssertionError as late:
             raise AssertionError(f"{late}; it is {self.story(order)}") from None
 
+    def nothing_waits(self):
+        """Counted in one look: what waits is sent and put back between two."""
+        orders = self.get("/v1/summary").json["orders"]
+        return orders["pending"] == orders["sending"] == 0
+
     def lane(self, name="sovendus.default"):
         lanes = {lane["name"]: lane for lane in self.get("/v1/lanes").json["lanes"]}
         return lanes[name]

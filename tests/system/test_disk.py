@@ -91,10 +91,7 @@ def assert_refusals_say_when_to_come_back(refused, problem="store-failed"):
 def assert_all_handed_back(shop, partner, customers):
     """Each acknowledged order is delivered; more than once only where the ledger says that nobody
     knew of the first time."""
-    def over():
-        return all(shop.get(f"/v1/orders?state={state}&limit=1").json["orders"] == []
-                   for state in ("pending", "sending"))
-    wait_for(over, 40, "the last deliveries")
+    wait_for(shop.nothing_waits, 40, "the last deliveries")
     taken = {token: row["accepted"] for token, row in partner.counts()["tokens"].items()}
     orders = customers.acknowledged
     assert [order for order, token in orders.items() if not taken.get(token)] == [], "lost"

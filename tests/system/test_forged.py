@@ -54,6 +54,37 @@ def test_the_first_of_all_may_be_the_forged_one(daemons, partner):
     wait_for(lambda: states(shop) == {"delivered": GOOD, "rejected": 1}, 30, "200 delivered and 1 rejected")
 
 
+def test_a_key_that_is_mended_just_after_it_was_refused_costs_no_order(daemons, partner):
+    """The refusal is of before, the accepted test token of after: neither is about the order."""
+    partner.set_faults("status=403 times=1")
+    shop = daemons(BACKCHANNEL_LANE_PROBE="1h")
+    shop.order("mine", token="good-0000-token")
+    shop.wait_state("mine", "delivered")
+    assert asked(partner) == ["good-0000-token", TEST_TOKEN, "good-0000-token"]
+    assert [a["outcome"] for a in shop.story("mine")["attempts"]] == ["suspect", "delivered"]
+    assert shop.lane()["state"] == "open"
+
+
+def test_a_failure_of_the_partner_between_two_refusals_begins_anew(daemons, partner):
+    """What is refused, then fails, then is refused was not refused twice in a row: it is tried again."""
+    partner.set_faults("\n".join(f"status={status} token=good-* times=1" for status in (403, 500, 403)))
+    shop = daemons(BACKCHANNEL_LANE_PROBE="1h", BACKCHANNEL_RETRY_BASE="50ms")
+    shop.order("mine", token="good-0000-token")
+    shop.wait_state("mine", "delivered")
+    assert [a["outcome"] for a in shop.story("mine")["attempts"]] == [
+        "suspect", "retry", "suspect", "delivered"]
+
+
+def test_many_forged_ones_are_rejected_one_by_one_and_hold_up_nobody_for_good(daemons, partner):
+    partner.set_faults("status=403 token=forged-*")
+    shop = daemons(BACKCHANNEL_LANE_PROBE="1h")
+    shop.pour_orders({"order": f"o{i}", "token": f"{'good' if i % 2 else 'forged'}-{i:04d}-token"}
+                     for i in range(GOOD))
+    wait_for(lambda: states(shop) == {"delivered": GOOD // 2, "rejected": GOOD // 2}, 30,
+             "half delivered and half rejected")
+    assert times_each_was_taken(partner) == {1}
+
+
 def with_many_waiting(daemons, partner):
     """A shop that died with a thousand conversions waiting on an open lane."""
     partner.set_faults("hang")
