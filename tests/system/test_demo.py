@@ -250,7 +250,7 @@ def family_of(pid):
 def command_line(pid):
     try:
         return pathlib.Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
-    except FileNotFoundError:  # one that was short-lived
+    except (FileNotFoundError, ProcessLookupError):  # one that was short-lived
         return ""
 
 

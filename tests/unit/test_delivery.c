@@ -250,6 +250,55 @@ static void a_stop_puts_back_the_conversion_whose_lane_is_being_tested(void **st
 	api_end(c);
 }
 
+static void note_done(struct bc_store_op *op)
+{
+	*(bool *)op->ctx = true;
+}
+
+/* As Commerce says it of an order that is on its way. */
+static void take_back(const char *order)
+{
+	bool done = false;
+	struct bc_arena *arena = bc_arena_create(1024, 64 * 1024);
+	struct bc_page_item item = { .what = BC_PAGE_REVOKE,
+				     .in.revoke = { .order = bc_str_of(order),
+						    .reason = BC_STR("the shop took it back"),
+						    .now_ms = bc_wall_ms(rig.shop.clock) } };
+	struct bc_store_op op = { .kind = BC_STORE_TAKE_PAGE,
+				  .done = note_done,
+				  .ctx = &done,
+				  .arena = arena,
+				  .in.page = { .items = &item, .count = 1 } };
+	bc_desk_submit(&rig.delivery->desk, &op);
+	run_until(is_set, &done);
+	assert_int_equal(op.result, 0);
+	assert_int_equal(item.how.revoked, BC_REVOKE_LATE);
+	bc_arena_destroy(arena);
+}
+
+static bool two_are_under_way(void *ctx)
+{
+	(void)ctx;
+	return lane_status(0).in_flight == 2;
+}
+
+static void one_taken_back_before_it_goes_once_more_holds_up_nobody(void **state)
+{
+	(void)state;
+	start();
+	report("first", "token-first");
+	await_state("first", "delivered"); /* before that one leaves at a time */
+	set_faults("status=403 token=bad*, delay=100ms token=*-test-*");
+	report("o1", "bad-1");
+	await_lane(0, BC_LANE_SUSPECT);
+	take_back("o1");
+	await_state("o1", "cancelled");
+	set_faults("hang");
+	report("o2", "token-2");
+	report("o3", "token-3");
+	run_until(two_are_under_way, NULL);
+}
+
 static void a_stop_during_the_first_release_is_a_stop(void **state)
 {
 	(void)state;
@@ -407,6 +456,7 @@ int main(void)
 		SHOP_TEST(a_stop_waits_for_a_store_that_has_the_result),
 		SHOP_TEST(a_stop_waits_for_a_store_that_has_a_refused_result_again),
 		SHOP_TEST(a_stop_puts_back_the_conversion_whose_lane_is_being_tested),
+		SHOP_TEST(one_taken_back_before_it_goes_once_more_holds_up_nobody),
 		SHOP_TEST(a_stop_during_the_first_release_is_a_stop),
 		SHOP_TEST(one_that_never_ran_is_destroyed_with_its_loop),
 		SHOP_TEST(a_lane_that_hangs_with_more_waiting_leaves_the_store_alone),
