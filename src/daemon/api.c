@@ -9,11 +9,7 @@
 #include "daemon/api_impl.h"
 
 /* Sorted by path. A segment {…} takes any one segment, percent-decoded. */
-static const struct route {
-	const char *method, *path, *summary; /* as in docs/openapi.yaml */
-	route_handler *handler;
-	bool open; /* needs no API token */
-} routes[] = {
+const struct route api_routes[] = {
 	{ "GET", "/", "The console", get_console_html, true },
 	{ "GET", "/console-base.js", "What the console's scripts share", get_console_base_js,
 	  true },
@@ -53,6 +49,7 @@ static const struct route {
 	{ "GET", "/v1/summary", "The whole shop at a glance", get_summary, false },
 	{ "GET", "/v1/token", "How the access token for Commerce stands", get_token, false },
 };
+const size_t api_route_count = BC_COUNT(api_routes);
 
 /* --- answering ----------------------------------------------------------------------------- */
 
@@ -179,8 +176,8 @@ static void allowed_methods(struct call *call, const char **ret_list, const char
 {
 	struct bc_arena *arena = call->request->arena;
 	const char *list = NULL, *words = NULL;
-	for (size_t i = 0; i < BC_COUNT(routes); i++) {
-		const struct route *r = &routes[i];
+	for (size_t i = 0; i < api_route_count; i++) {
+		const struct route *r = &api_routes[i];
 		if (!path_fits(call, r->path))
 			continue;
 		words = bc_arena_printf(arena, "%s%s%s: %s", words ? words : "", words ? "; " : "",
@@ -234,12 +231,12 @@ void bc_api_handle(struct bc_api *api, struct bc_api_request *request)
 	}
 	*call = (struct call){ .api = api, .request = request };
 	api->calls++;
-	for (size_t i = 0; i < BC_COUNT(routes); i++) {
+	for (size_t i = 0; i < api_route_count; i++) {
 		call->param = (struct bc_str){ NULL, 0 };
-		if (!path_fits(call, routes[i].path))
+		if (!path_fits(call, api_routes[i].path))
 			continue;
-		if (method_fits(request->method, routes[i].method)) {
-			run_route(call, routes[i].handler);
+		if (method_fits(request->method, api_routes[i].method)) {
+			run_route(call, api_routes[i].handler);
 			return;
 		}
 		known = true;
@@ -252,8 +249,8 @@ void bc_api_handle(struct bc_api *api, struct bc_api_request *request)
 
 bool bc_api_is_open(struct bc_str path)
 {
-	for (size_t i = 0; i < BC_COUNT(routes); i++)
-		if (routes[i].open && bc_str_eq(path, routes[i].path))
+	for (size_t i = 0; i < api_route_count; i++)
+		if (api_routes[i].open && bc_str_eq(path, api_routes[i].path))
 			return true;
 	return false;
 }

@@ -67,6 +67,15 @@ struct bc_api {
 
 typedef void route_handler(struct call *call);
 
+/* docs/openapi.yaml has its summaries from here, and which of them need no token. */
+struct route {
+	const char *method, *path, *summary;
+	route_handler *handler;
+	bool open; /* needs no API token */
+};
+extern const struct route api_routes[];
+extern const size_t api_route_count;
+
 void api_check_stopped(struct bc_api *api);
 
 /* Answering; each ends the call. */

@@ -21,7 +21,7 @@ enum {
 };
 
 /* Sorted by path. */
-static const struct edge_route routes[] = {
+const struct edge_route edge_routes[] = {
 	{ "GET", "/capture.js", "The storefront's script", edge_capture_js, 0, NULL, false },
 	{ "HEAD", "/capture.js", "The storefront's script, without its body", edge_capture_js, 0,
 	  NULL, false },
@@ -35,6 +35,7 @@ static const struct edge_route routes[] = {
 	{ "POST", "/v1/webhooks/commerce", "Commerce tells of an order before it is placed",
 	  edge_take_webhook, EDGE_EVENTS_BODY_BYTES, edge_webhook_on, false },
 };
+const size_t edge_route_count = BC_COUNT(edge_routes);
 
 static const struct edge_part parts[] = {
 	{ edge_open_beacon, edge_reconfigure_beacon, NULL, edge_destroy_beacon },
@@ -137,8 +138,8 @@ static const char *allowed_methods(const struct edge_call *call, const char **re
 {
 	struct bc_arena *arena = call->http->arena;
 	const char *list = NULL, *words = NULL;
-	for (size_t i = 0; i < BC_COUNT(routes); i++) {
-		const struct edge_route *r = &routes[i];
+	for (size_t i = 0; i < edge_route_count; i++) {
+		const struct edge_route *r = &edge_routes[i];
 		if (!is_there(call->edge, r, call->http->path))
 			continue;
 		list = bc_arena_printf(arena, "%s%s%s", list ? list : "", list ? ", " : "",
@@ -161,9 +162,10 @@ static void refuse_method(struct edge_call *call, const char *allowed, const cha
 static const struct edge_route *find_route(const struct bc_edge *e,
 					   const struct bc_http_request *req)
 {
-	for (size_t i = 0; i < BC_COUNT(routes); i++)
-		if (is_there(e, &routes[i], req->path) && !strcmp(req->method, routes[i].method))
-			return &routes[i];
+	for (size_t i = 0; i < edge_route_count; i++)
+		if (is_there(e, &edge_routes[i], req->path) &&
+		    !strcmp(req->method, edge_routes[i].method))
+			return &edge_routes[i];
 	return NULL;
 }
 

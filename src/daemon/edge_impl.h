@@ -45,13 +45,15 @@ struct edge_call {
 typedef void edge_handler(struct edge_call *call);
 
 struct edge_route {
-	const char *method, *path, *summary; /* as in docs/openapi.yaml */
+	const char *method, *path, *summary; /* docs/openapi.yaml has them from here */
 	edge_handler *handler;
 	size_t body_max_bytes; /* 0: a body is not read */
 	/* Is there such a path, by these settings? NULL: always. */
 	bool (*on)(const struct bc_edge *e);
 	bool takes_too_large; /* is called for a larger body, too; else that is a 413 */
 };
+extern const struct edge_route edge_routes[];
+extern const size_t edge_route_count;
 
 /* How often something happened since it was told. */
 struct edge_tally {

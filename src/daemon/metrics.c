@@ -2,9 +2,10 @@
 /*
  * GET /metrics: Prometheus text, or OpenMetrics for who asks for it: the same samples, but that a
  * counter's family goes without its `_total` and that the page says where it ends. Counts of rows
- * come from the store (three reads), the rest from counters. Families are written one after the
- * other, each with its HELP and TYPE.
+ * come from the store (three reads), the rest from counters. What each family is called and means
+ * stands in metrics_table.c.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/alerts.h"
@@ -13,101 +14,51 @@
 
 enum { METRICS_MAX_BYTES = 1024 * 1024 };
 
-void page_add(struct page *p, const char *fmt, ...)
-{
-	va_list ap;
-	va_start(ap, fmt);
-	if (!p->failed)
-		p->failed = bc_buf_addv(&p->out, fmt, ap) != 0;
-	va_end(ap);
-}
-
-void page_family(struct page *p, const char *name, const char *type, const char *help)
-{
-	bool cut = p->openmetrics && strcmp(type, "counter") == 0;
-	int len = (int)(strlen(name) - (cut ? strlen("_total") : 0));
-	page_add(p, "# HELP backchannel_%.*s %s\n# TYPE backchannel_%.*s %s\n", len, name, help,
-		 len, name, type);
-}
-
-const char *page_bound(char text[PAGE_BOUND_BYTES], double bound)
-{
-	int len = snprintf(text, PAGE_BOUND_BYTES, "%g", bound);
-	if (!strpbrk(text, ".e"))
-		snprintf(text + len, (size_t)(PAGE_BOUND_BYTES - len), ".0");
-	return text;
-}
-
-unsigned long long page_load(atomic_uint_fast64_t *counter)
-{
-	return (unsigned long long)atomic_load_explicit(counter, memory_order_relaxed);
-}
-
 static void add_intake(struct page *p)
 {
 	struct bc_shop_stats *s = &p->call->api->shop->stats;
-	page_family(p, "clicks_total", "counter", "Click tokens captured, by kind.");
-	page_add(p, "backchannel_clicks_total{kind=\"production\"} %llu\n",
-		 page_load(&s->clicks_production));
-	page_add(p, "backchannel_clicks_total{kind=\"test\"} %llu\n", page_load(&s->clicks_test));
-	page_add(p, "backchannel_clicks_total{kind=\"refused\"} %llu\n",
-		 page_load(&s->clicks_refused));
-	page_family(p, "orders_total", "counter", "Orders reported, by what came of it.");
-	for (int i = 0; i < BC_ORDER_RESULTS; i++)
-		page_add(p, "backchannel_orders_total{result=\"%s\"} %llu\n",
-			 bc_order_result_name[i], page_load(&s->orders[i]));
-	page_family(p, "conversions", "gauge", "Orders in the store, by state.");
-	for (int i = 0; i < BC_ORDER_STATES; i++)
-		page_add(p, "backchannel_conversions{state=\"%s\"} %llu\n",
-			 bc_order_state_name((enum bc_order_state)i),
-			 (unsigned long long)p->view->counts.orders[i]);
+	uint64_t clicks[] = { page_load(&s->clicks_production), page_load(&s->clicks_test),
+			      page_load(&s->clicks_refused) };
+	page_family(p, METRIC_CLICKS_TOTAL);
+	page_counts(p, NULL, clicks);
+	page_family(p, METRIC_ORDERS_TOTAL);
+	page_counters(p, NULL, s->orders);
+	page_family(p, METRIC_CONVERSIONS);
+	page_counts(p, NULL, p->view->counts.orders);
 }
 
 static void add_oldest(struct page *p)
 {
 	uint64_t now = bc_wall_ms(p->call->api->shop->clock);
 	char name[BC_LANE_NAME_BYTES];
-	page_family(p, "pending_oldest_seconds", "gauge",
-		    "Age of the oldest pending conversion, by lane.");
+	page_family(p, METRIC_PENDING_OLDEST_SECONDS);
 	for (uint32_t i = 0; i < p->view->lane_count; i++) {
 		const struct bc_lane_count *c = &p->view->lanes[i];
 		uint64_t age = c->oldest_ms && now > c->oldest_ms ? now - c->oldest_ms : 0;
-		page_add(p, "backchannel_pending_oldest_seconds{lane=\"%s\"} %.3f\n",
-			 bc_lane_name(c->partner, c->product, name), (double)age / 1000);
+		page_number(p, bc_lane_name(c->partner, c->product, name), NULL,
+			    (double)age / 1000);
 	}
 }
 
 static void add_lanes(struct page *p)
 {
-	page_family(p, "attempts_total", "counter", "Hand-back requests, by lane and outcome.");
+	page_family(p, METRIC_ATTEMPTS_TOTAL);
 	for (size_t i = 0; i < p->status_count; i++)
-		for (int o = 0; o < BC_OUTCOMES; o++)
-			page_add(p, "backchannel_attempts_total{lane=\"%s\",outcome=\"%s\"} %llu\n",
-				 p->status[i].name, bc_outcome_name((enum bc_outcome)o),
-				 (unsigned long long)p->status[i].attempts[o]);
-	page_family(p, "lane_state", "gauge", "1 for the state a lane is in.");
+		page_counts(p, p->status[i].name, p->status[i].attempts);
+	page_family(p, METRIC_LANE_STATE);
 	for (size_t i = 0; i < p->status_count; i++)
-		for (int s = 0; s < BC_LANE_STATES; s++)
-			page_add(p, "backchannel_lane_state{lane=\"%s\",state=\"%s\"} %d\n",
-				 p->status[i].name, bc_lane_state_name[s],
-				 (int)p->status[i].state == s);
+		page_states(p, p->status[i].name, (int)p->status[i].state);
 }
 
 static void add_transitions(struct page *p)
 {
 	uint64_t alerts[BC_ALERT_RESULTS];
-	page_family(p, "lane_transitions_total", "counter", "Times a lane entered a state.");
+	page_family(p, METRIC_LANE_TRANSITIONS_TOTAL);
 	for (size_t i = 0; i < p->status_count; i++)
-		for (int s = 0; s < BC_LANE_STATES; s++)
-			page_add(p,
-				 "backchannel_lane_transitions_total{lane=\"%s\",to=\"%s\"} %llu\n",
-				 p->status[i].name, bc_lane_state_name[s],
-				 (unsigned long long)p->status[i].entered[s]);
+		page_counts(p, p->status[i].name, p->status[i].entered);
 	bc_alerts_counts(p->call->api->shop->alerts, alerts);
-	page_family(p, "alerts_total", "counter", "Alerts to alert.url, by what came of them.");
-	for (int i = 0; i < BC_ALERT_RESULTS; i++)
-		page_add(p, "backchannel_alerts_total{result=\"%s\"} %llu\n",
-			 bc_alert_result_name[i], (unsigned long long)alerts[i]);
+	page_family(p, METRIC_ALERTS_TOTAL);
+	page_counts(p, NULL, alerts);
 }
 
 static bool same(struct bc_str a, struct bc_str b)
@@ -128,6 +79,7 @@ static bool stands_above(const struct shop_view *view, uint32_t n)
 static void add_rate(struct page *p, struct bc_str product, int window)
 {
 	uint64_t orders = 0, delivered = 0;
+	char label[BC_LABEL_MAX + 1];
 	for (uint32_t i = 0; i < p->view->return_count; i++) {
 		const struct bc_return_count *r = &p->view->returns[i];
 		if (!same(r->product, product))
@@ -135,16 +87,15 @@ static void add_rate(struct page *p, struct bc_str product, int window)
 		orders += bc_return_orders(r, window);
 		delivered += r->orders[window][BC_ORDER_DELIVERED];
 	}
-	if (orders)
-		page_add(p, "backchannel_return_rate{product=\"%.*s\",window=\"%s\"} %.6g\n",
-			 (int)product.len, product.ptr, bc_window_name[window],
-			 (double)delivered / (double)orders);
+	snprintf(label, sizeof(label), "%.*s", (int)product.len, product.ptr);
+	if (orders) /* six digits tell it, as in the summary */
+		page_number(p, label, bc_window_name[window],
+			    (double)((delivered * 1000000 + orders / 2) / orders) / 1e6);
 }
 
 static void add_returns(struct page *p)
 {
-	page_family(p, "return_rate", "gauge",
-		    "Delivered of all conversions reported in the window, 0 to 1.");
+	page_family(p, METRIC_RETURN_RATE);
 	for (uint32_t i = 0; i < p->view->return_count; i++)
 		for (int w = 0; w < BC_WINDOWS && !stands_above(p->view, i); w++)
 			add_rate(p, p->view->returns[i].product, w);
@@ -153,66 +104,56 @@ static void add_returns(struct page *p)
 static void add_durations(struct page *p)
 {
 	struct bc_shop_stats *s = &p->call->api->shop->stats;
-	unsigned long long sum = 0;
-	char bound[PAGE_BOUND_BYTES];
-	page_family(p, "attempt_duration_seconds", "histogram", "Time a hand-back request took.");
-	for (int i = 0; i < BC_DURATION_BUCKETS; i++) {
-		sum += page_load(&s->duration_bucket[i]);
-		page_add(p, "backchannel_attempt_duration_seconds_bucket{le=\"%s\"} %llu\n",
-			 page_bound(bound, bc_duration_bound_ms[i] / 1000.0), sum);
-	}
-	sum += page_load(&s->duration_bucket[BC_DURATION_BUCKETS]);
-	page_add(p, "backchannel_attempt_duration_seconds_bucket{le=\"+Inf\"} %llu\n", sum);
-	page_add(p, "backchannel_attempt_duration_seconds_sum %.3f\n",
-		 (double)page_load(&s->duration_ms_sum) / 1000);
-	page_add(p, "backchannel_attempt_duration_seconds_count %llu\n", sum);
+	struct page_histogram h = { .bound_count = BC_DURATION_BUCKETS,
+				    .sum = (double)page_load(&s->duration_ms_sum) / 1000 };
+	for (int i = 0; i < BC_DURATION_BUCKETS; i++)
+		h.bounds[i] = bc_duration_bound_ms[i] / 1000.0;
+	for (int i = 0; i <= BC_DURATION_BUCKETS; i++)
+		h.counts[i] = page_load(&s->duration_bucket[i]);
+	page_family(p, METRIC_ATTEMPT_DURATION_SECONDS);
+	page_histogram(p, NULL, NULL, &h);
 }
 
-static void add_histogram(struct page *p, const char *name, const uint32_t *buckets, double unit,
-			  double total)
+/* Each bound is twice the one before; the first is a unit. */
+static void add_doubling(struct page *p, const uint32_t *buckets, double unit, double sum)
 {
-	unsigned long long sum = 0;
-	char bound[PAGE_BOUND_BYTES];
-	for (int i = 0; i < 16; i++) {
-		sum += buckets[i];
-		if (i < 15)
-			page_add(p, "backchannel_%s_bucket{le=\"%s\"} %llu\n", name,
-				 page_bound(bound, (double)(1u << i) * unit), sum);
+	struct page_histogram h = { .bound_count = BC_STORE_COMMIT_BUCKETS - 1, .sum = sum };
+	for (int i = 0; i < BC_STORE_COMMIT_BUCKETS; i++) {
+		h.bounds[i] = (double)(1u << i) * unit;
+		h.counts[i] = buckets[i];
 	}
-	page_add(p, "backchannel_%s_bucket{le=\"+Inf\"} %llu\n", name, sum);
-	page_add(p, "backchannel_%s_sum %.6f\nbackchannel_%s_count %llu\n", name, total, name, sum);
+	page_histogram(p, NULL, NULL, &h);
 }
 
 static void add_store(struct page *p)
 {
 	struct bc_store_stats s;
 	bc_store_stats(p->call->api->shop->store, &s);
-	page_family(p, "store_commit_seconds", "histogram",
-		    "Time a group commit took until it was durable.");
-	add_histogram(p, "store_commit_seconds", s.commit_us_bucket, 0.0001,
-		      (double)s.commit_us_total / 1e6);
-	page_family(p, "store_batch_size", "histogram", "Operations in one commit.");
-	add_histogram(p, "store_batch_size", s.batch_bucket, 1, (double)s.committed);
-	page_family(p, "store_bytes", "gauge", "What the store takes on disk, its log too.");
+	page_family(p, METRIC_STORE_COMMIT_SECONDS);
+	add_doubling(p, s.commit_us_bucket, 0.0001, (double)s.commit_us_total / 1e6);
+	page_family(p, METRIC_STORE_BATCH_SIZE);
+	add_doubling(p, s.batch_bucket, 1, (double)s.committed);
+	page_family(p, METRIC_STORE_BYTES);
 	if (s.has_size)
-		page_add(p, "backchannel_store_bytes %llu\n", (unsigned long long)s.bytes);
-	page_family(p, "store_free_bytes", "gauge",
-		    "What is left to the store of its file system.");
+		page_count(p, NULL, NULL, s.bytes);
+	page_family(p, METRIC_STORE_FREE_BYTES);
 	if (s.has_size)
-		page_add(p, "backchannel_store_free_bytes %llu\n",
-			 (unsigned long long)s.free_bytes);
-	page_family(p, "store_writable", "gauge", "1 while the store takes writes.");
-	page_add(p, "backchannel_store_writable %d\n", s.writable && !s.broken);
-	if (p->call->api->connections) {
-		page_family(p, "http_connections", "gauge",
-			    "Open connections of the API listener.");
-		page_add(p, "backchannel_http_connections %zu\n",
-			 p->call->api->connections(p->call->api->ctx));
+		page_count(p, NULL, NULL, s.free_bytes);
+	page_family(p, METRIC_STORE_WRITABLE);
+	page_count(p, NULL, NULL, s.writable && !s.broken);
+}
+
+static void add_daemon(struct page *p)
+{
+	const struct bc_api *api = p->call->api;
+	if (api->connections) {
+		page_family(p, METRIC_HTTP_CONNECTIONS);
+		page_count(p, NULL, NULL, api->connections(api->ctx));
 	}
-	page_family(p, "streams", "gauge", "Open readers of GET /v1/stream: consoles.");
-	page_add(p, "backchannel_streams %u\n", p->call->api->streams.count);
-	page_family(p, "build_info", "gauge", "The version that runs.");
-	page_add(p, "backchannel_build_info{version=\"%s\"} 1\n", BC_VERSION);
+	page_family(p, METRIC_STREAMS);
+	page_count(p, NULL, NULL, api->streams.count);
+	page_family(p, METRIC_BUILD_INFO);
+	page_count(p, BC_VERSION, NULL, 1);
 }
 
 /* --- the whole ------------------------------------------------------------------------------- */
@@ -256,8 +197,9 @@ static void answer_metrics(struct call *call, const struct shop_view *view)
 	page_add_commerce(&page);
 	page_add_edge(&page);
 	add_store(&page);
-	if (page.openmetrics)
-		page_add(&page, "# EOF\n");
+	add_daemon(&page);
+	if (page.openmetrics && !page.failed)
+		page.failed = bc_buf_adds(&page.out, "# EOF\n") != 0;
 	if (page.failed)
 		call_problem(call, BC_PROBLEM_BUSY, "no memory for the metrics", "try again");
 	else

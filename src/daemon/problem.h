@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Errors as application/problem+json (RFC 9457): one table of types, statuses and titles. */
+/* Errors as application/problem+json (RFC 9457): one table of types, statuses and titles, of which
+ * the problems in docs/openapi.yaml are rendered, too. */
 #ifndef BC_DAEMON_PROBLEM_H
 #define BC_DAEMON_PROBLEM_H
 
@@ -23,6 +24,13 @@ enum bc_problem {
 	BC_PROBLEM_INTERNAL,
 	BC_PROBLEMS
 };
+
+struct bc_problem_row {
+	const char *type, *title;
+	int status;
+	const char *means; /* one sentence, for the documentation */
+};
+extern const struct bc_problem_row bc_problem_rows[BC_PROBLEMS];
 
 extern const char bc_problem_content_type[];
 int bc_problem_status(enum bc_problem problem);

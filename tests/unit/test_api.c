@@ -302,7 +302,7 @@ static void neither_key_nor_token_nor_session_is_ever_told(void **state)
 					     "/metrics" };
 	(void)state;
 	with_delivery();
-	set_faults("status=403 times=1");
+	set_faults("status=403 token=token-1");
 	expect(201, "POST", "/v1/clicks", "{\"token\":\"token-1\",\"session\":\"sess-canary\"}");
 	expect(202, "POST", "/v1/orders", "{\"order\":\"o1\",\"session\":\"sess-canary\"}");
 	await_state("o1", "rejected");

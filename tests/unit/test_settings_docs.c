@@ -6,11 +6,10 @@
 #include "settings_fixture.h"
 
 #include "failing_malloc.h"
+#include "written_docs.h"
 
 #define MARKDOWN_FILE "../../docs/settings.md"
 #define EXAMPLE_FILE  "../../packaging/backchannel.conf"
-
-enum { DOCS_MAX = 1 << 20 };
 
 typedef int render_fn(struct bc_buf *out);
 
@@ -23,26 +22,11 @@ static void render(render_fn *fn, struct bc_buf *out)
 
 static void assert_file_is(const char *path, render_fn *fn)
 {
-	struct bc_buf wanted, found;
-	struct bc_err err = { 0 };
-	struct stat st;
-	FILE *file;
+	struct bc_buf wanted;
 
 	render(fn, &wanted);
-	if (getenv("BC_WRITE_DOCS")) {
-		file = fopen(path, "w");
-		assert_non_null(file);
-		assert_int_equal(fwrite(wanted.data, 1, wanted.len, file), wanted.len);
-		assert_int_equal(fclose(file), 0);
-	}
-	bc_buf_init(&found, DOCS_MAX);
-	if (bc_settings_read_file(path, DOCS_MAX - 1, true, &found, &st, &err))
-		fail_msg("%s", err.text);
-	if (strcmp(found.data, wanted.data) != 0)
-		fail_msg("%s is not what the table renders; run this test with BC_WRITE_DOCS=1",
-			 path);
+	assert_doc_is(path, &wanted);
 	bc_buf_finish(&wanted);
-	bc_buf_finish(&found);
 }
 
 static void the_settings_page_is_what_the_table_renders(void **state BC_UNUSED)
