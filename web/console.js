@@ -193,10 +193,17 @@ function chartOptions() {
 	return { colors: DRAWN.map(([name]) => colour(`--${name}`)), gridLineColor: colour("--line"), axisLineColor: colour("--line") };
 }
 
+// Its files come last: the rest of the page does not wait for them, and has a table without them.
+function loadCharts() {
+	const script = el("script", { src: "/dygraph.js" });
+	script.addEventListener("load", drawFlow);
+	script.addEventListener("error", () => (byId("chart").hidden = true));
+	document.head.append(el("link", { rel: "stylesheet", href: "/dygraph.css" }), script);
+}
+
 function drawChart(rows) {
 	const box = byId("chart");
-	box.hidden = typeof Dygraph === "undefined";
-	if (box.hidden) return;
+	if (typeof Dygraph === "undefined") return;
 	const file = rows.map((row) => row.slice(0, 1 + DRAWN.length));
 	if (chart) {
 		chart.updateOptions({ file, ...chartOptions() });
@@ -549,6 +556,7 @@ function begin() {
 	setInterval(() => summary && !away && !document.hidden && readHistory(), HISTORY_MS);
 	byId("sign-out").hidden = !session.token;
 	follow();
+	loadCharts();
 }
 
 begin();

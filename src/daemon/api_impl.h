@@ -149,8 +149,9 @@ route_handler get_history;					 /* api_history.c */
 route_handler get_stream;					 /* api_stream.c */
 route_handler get_token;					 /* api_token.c */
 route_handler get_health, get_ready, get_metrics;		 /* api_system.c, metrics.c */
-route_handler get_console_html, get_console_css, get_console_js; /* console_files.c */
+route_handler get_console_html, get_console_js;			 /* console_files.c */
 route_handler get_console_base_js, get_console_orders_js;	 /* likewise */
+route_handler get_console_start_js;				 /* likewise */
 route_handler get_dygraph_css, get_dygraph_js, get_openapi_yaml; /* likewise */
 
 #endif

@@ -4,22 +4,13 @@
  * API. They hold nothing of the shop, so they need no API token. A browser keeps them and asks each
  * time whether they changed, so that a new program never meets a page of the old one.
  *
- * The page may use what comes from here and nothing else: no other host, no script or style inside
- * the page, no frame around it, no form that leaves.
+ * The page may use what comes from here and nothing else: no other host, no script inside the page
+ * and no style but the one it was built with, no frame around it, no form that leaves.
  */
 #include <string.h>
 
 #include "daemon/api_impl.h"
 #include "daemon/web_files.h"
-
-static const char safety[] =
-	"Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
-	"img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-	"frame-ancestors 'none'\r\n"
-	"X-Content-Type-Options: nosniff\r\n"
-	"Referrer-Policy: no-referrer\r\n"
-	"Cross-Origin-Opener-Policy: same-origin\r\n"
-	"Cross-Origin-Resource-Policy: same-origin\r\n";
 
 /* Accept-Encoding: is this coding a quality of zero? "gzip;q=0", "gzip; q=0.00". */
 static bool is_refused(struct bc_str parameters)
@@ -67,10 +58,20 @@ static bool is_known(struct bc_str tags, const char *tag)
 
 static char *headers(struct call *call, const char *tag, bool gzip)
 {
-	return bc_arena_printf(
-		call->request->arena,
-		"ETag: %s\r\nCache-Control: no-cache\r\nVary: Accept-Encoding\r\n%s%s", tag,
-		gzip ? "Content-Encoding: gzip\r\n" : "", safety);
+	return bc_arena_printf(call->request->arena,
+			       "ETag: %s\r\n"
+			       "Cache-Control: no-cache\r\n"
+			       "Vary: Accept-Encoding\r\n"
+			       "%s"
+			       "Content-Security-Policy: default-src 'none'; script-src 'self'; "
+			       "style-src 'self' '%s'; img-src 'self' data:; connect-src 'self'; "
+			       "base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
+			       "X-Content-Type-Options: nosniff\r\n"
+			       "Referrer-Policy: no-referrer\r\n"
+			       "Cross-Origin-Opener-Policy: same-origin\r\n"
+			       "Cross-Origin-Resource-Policy: same-origin\r\n",
+			       tag, gzip ? "Content-Encoding: gzip\r\n" : "",
+			       bc_web_console_html_style);
 }
 
 static void serve(struct call *call, const struct bc_web_file *file, const char *content_type)
@@ -96,11 +97,6 @@ void get_console_html(struct call *call)
 	serve(call, &bc_web_console_html, "text/html; charset=utf-8");
 }
 
-void get_console_css(struct call *call)
-{
-	serve(call, &bc_web_console_css, "text/css; charset=utf-8");
-}
-
 void get_console_js(struct call *call)
 {
 	serve(call, &bc_web_console_js, "text/javascript; charset=utf-8");
@@ -114,6 +110,11 @@ void get_console_base_js(struct call *call)
 void get_console_orders_js(struct call *call)
 {
 	serve(call, &bc_web_console_orders_js, "text/javascript; charset=utf-8");
+}
+
+void get_console_start_js(struct call *call)
+{
+	serve(call, &bc_web_console_start_js, "text/javascript; charset=utf-8");
 }
 
 void get_dygraph_css(struct call *call)

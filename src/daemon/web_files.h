@@ -16,8 +16,10 @@ struct bc_web_file {
 /* Click capture in the storefront, what a page loads by <script src=".../capture.js">. ASCII. */
 extern const struct bc_web_file bc_web_capture_js;
 /* The console (web/), and the charts it draws: Debian's dygraphs. */
-extern const struct bc_web_file bc_web_console_html, bc_web_console_css, bc_web_console_js,
-	bc_web_console_base_js, bc_web_console_orders_js, bc_web_dygraph_css, bc_web_dygraph_js;
+extern const struct bc_web_file bc_web_console_html, bc_web_console_js, bc_web_console_base_js,
+	bc_web_console_orders_js, bc_web_console_start_js, bc_web_dygraph_css, bc_web_dygraph_js;
+/* The hash of the style within the page, as a content security policy has it. */
+extern const char bc_web_console_html_style[];
 /* What the API is, for programs: docs/openapi.yaml. */
 extern const struct bc_web_file bc_web_openapi_yaml;
 

@@ -12,6 +12,7 @@ import pathlib
 import re
 import signal
 import sqlite3
+import statistics
 import time
 import urllib.parse
 
@@ -21,18 +22,21 @@ import console_page
 import wire
 from conftest import ROOT
 from console_page import KEPT, TOKEN, WIDTHS, assert_clean, browser, visit  # noqa: F401  (browser is a fixture)
-from daemon import KEY, PRODUCT, Daemon, is_sanitized
+from daemon import KEY, PRODUCT, Daemon, is_sanitized, note
 from joined import Joined
 from sandbox_client import wait_for
 
 pytestmark = pytest.mark.skipif(is_sanitized(), reason="the page is what is tested")
 
-FILES = ["console.html", "console.css", "console.js", "console-base.js", "console-orders.js"]
+FILES = ["console.html", "console.css", "console.js", "console-base.js", "console-orders.js", "console-start.js"]
 STATES = ["delivered", "pending", "rejected", "expired", "cancelled", "unattributed", "sending"]
 MARKUP = "\"><img src=x onerror=\"window.hit=1\"><script>window.hit=1</script>"
 MANY = 100_000
 STREAMS = 16
 PAINT_MS = 100
+CALM_MS = 50  # an empty page that takes longer says that others have the processor
+LOADS = 9
+ROUNDS = 3
 TRANSFER_BYTES = 150_000
 
 
@@ -118,7 +122,7 @@ def test_the_chart_has_its_numbers_in_a_table_and_a_switch(console, shop):
     day = shop.get("/v1/history?span=24h").json
     for name, label in (("clicks", "Clicks"), ("orders", "Orders"), ("conversions", "With a click"), ("delivered", "Handed back")):
         assert re.search(rf"{label}\s+{sum(day[name]):,}\b", console.text("#legend")), label
-    assert console.run("document.querySelectorAll('#chart canvas').length") >= 1
+    console.wait("document.querySelector('#chart canvas')")
     label = console.run("document.getElementById('chart').getAttribute('aria-label')")
     assert "24 hours" in label and f"orders {sum(day['orders'])}" in label
     console.hover("#chart")
@@ -136,7 +140,8 @@ def test_the_chart_has_its_numbers_in_a_table_and_a_switch(console, shop):
 
 def test_without_its_chart_the_page_has_its_table(browser, world):
     visit(browser, world.daemon, block="**/dygraph.js")
-    assert browser.text("#chart") == "" and "Orders" in browser.text("#legend")
+    browser.wait("document.getElementById('chart').hidden")
+    assert "Orders" in browser.text("#legend")
     browser.click("#flow summary")
     browser.wait("document.querySelectorAll('#flow-table tbody tr').length === 24")
     assert_clean(browser, world.daemon)
@@ -434,6 +439,7 @@ def test_light_and_dark_are_the_readers_choice_and_reach_the_chart(console):
     def ground():
         return console.run("[getComputedStyle(document.body).backgroundColor, document.querySelector('#chart canvas').toDataURL()]")
 
+    console.wait("document.querySelector('#chart canvas')")
     console.media(colorScheme="light")
     light = ground()
     console.media(colorScheme="dark")
@@ -484,20 +490,52 @@ def test_what_is_said_aloud_is_said_once(console, shop):
 
 # --- fast, and small -------------------------------------------------------------------------------------------
 
-def test_the_first_paint_is_under_100_ms_and_all_that_is_sent_under_150_kb(browser, world):
-    def load():
-        browser.new(viewport={"width": 1280, "height": 900})
-        browser.go(console_page.page_of(world.daemon) + "healthz")  # the browser's own start is none of the page's
-        browser.go(console_page.page_of(world.daemon))
-        return browser.wait("performance.getEntriesByName('first-contentful-paint')[0]?.startTime")
+def first_paint(browser, daemon, path=""):
+    """When a new reader's page is painted first, and what it had asked for until then."""
+    browser.new(viewport={"width": 1280, "height": 900})
+    browser.go(console_page.page_of(daemon) + "healthz")  # the browser's own start is none of the page's
+    browser.go(console_page.page_of(daemon) + path)
+    return browser.wait("""(() => {
+        const at = performance.getEntriesByName('first-contentful-paint')[0]?.startTime;
+        const asked = performance.getEntriesByType('resource').filter((e) => e.startTime < Math.min(at, 500) - 5);
+        return at && [at, asked.map((e) => new URL(e.name).pathname)];
+    })()""")
 
-    paints = []
-    while len(paints) < 20 and (not paints or min(paints) >= PAINT_MS):  # others may have the processor too
-        paints.append(load())
+
+def test_the_first_paint_is_under_100_ms_and_waits_for_the_page_alone(browser, world):
+    """Half of the loads are under the bound, beside as many of a page with next to nothing in it. Where that
+    one was late in every round as well, the machine is too busy to tell, and that is said; what makes the
+    page fast, that nothing else is asked for before, is so at every load."""
+    calm = []
+    for _ in range(ROUNDS):
+        paints = []
+        for _ in range(LOADS):
+            console, asked = first_paint(browser, world.daemon)
+            assert set(asked) <= {"/console-start.js"}, "nothing else is asked for before"
+            paints.append((console, first_paint(browser, world.daemon, "readyz")[0]))
+        console, empty = map(statistics.median, zip(*paints))
+        told = f"first paint of the console: {console:.0f} ms, of an empty page {empty:.0f} ms"
+        if console < PAINT_MS:
+            note(told)
+            return
+        if empty <= CALM_MS:
+            calm.append((told, paints))
+    assert not calm, calm
+    note(f"{told}: the machine is too busy to tell")
+    pytest.skip(f"the machine is too busy to tell; {told}")
+
+
+def test_a_page_that_is_told_of_no_paint_starts_all_the_same(browser, world):
+    visit(browser, world.daemon, init="PerformanceObserver.prototype.observe = () => {};")
+    assert "sovendus.default" in browser.text("#lanes")
+    assert_clean(browser, world.daemon)
+
+
+def test_all_that_is_sent_is_under_150_kb(browser, world):
     visit(browser, world.daemon)
-    assert min(paints) < PAINT_MS, paints
+    browser.wait("document.querySelector('#chart canvas')")
     sent = browser.run("['navigation', 'resource'].flatMap((type) => performance.getEntriesByType(type)).map((e) => [e.name, e.transferSize])")
-    assert {urllib.parse.urlsplit(name).path for name, _ in sent} >= {"/", "/console.css", "/console.js", "/dygraph.js", "/v1/history"}
+    assert {urllib.parse.urlsplit(name).path for name, _ in sent} >= {"/", "/console.js", "/dygraph.css", "/dygraph.js", "/v1/history"}
     assert 20_000 < sum(size for _, size in sent) < TRANSFER_BYTES, sent
     assert_clean(browser, world.daemon)
 

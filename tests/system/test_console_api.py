@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What the daemon does for its console: the files of the page, the summary and its stream, the history,
 the search; and that nobody gets at them who should not."""
+import base64
 import contextlib
 import gzip
+import hashlib
 import json
 import pathlib
 import re
@@ -14,24 +16,27 @@ import time
 import pytest
 
 import wire
+from conftest import ROOT
 from daemon import KEY, PRODUCT, is_sanitized, note
 from sandbox_client import wait_for
 
 TOKEN = "api-token-of-the-console"
 STREAMS = 16
+STYLE = "\n" + (ROOT / "web" / "console.css").read_text(encoding="utf-8")
+STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 FILES = {
     "/": "text/html; charset=utf-8",
-    "/console.css": "text/css; charset=utf-8",
     "/console.js": "text/javascript; charset=utf-8",
     "/console-base.js": "text/javascript; charset=utf-8",
     "/console-orders.js": "text/javascript; charset=utf-8",
+    "/console-start.js": "text/javascript; charset=utf-8",
     "/dygraph.css": "text/css; charset=utf-8",
     "/dygraph.js": "text/javascript; charset=utf-8",
     "/openapi.yaml": "application/yaml",
 }
 SAFETY = {
     "content-security-policy":
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        f"default-src 'none'; script-src 'self'; style-src 'self' 'sha256-{STYLE_HASH}'; img-src 'self' data:; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -145,12 +150,14 @@ def test_gzip_goes_to_whom_it_suits(guarded, accepted, gzipped):
 
 
 def test_the_files_are_those_of_the_tree_and_the_page_names_no_other_host(guarded):
-    root = pathlib.Path(__file__).resolve().parents[2]
-    for path, file in (("/", "web/console.html"), ("/console.css", "web/console.css"),
-                       ("/console.js", "web/console.js"), ("/console-base.js", "web/console-base.js"),
-                       ("/console-orders.js", "web/console-orders.js"), ("/openapi.yaml", "docs/openapi.yaml")):
-        assert wire.ask(guarded.address, "GET", path).body == (root / file).read_bytes(), path
+    for path, file in (("/console.js", "web/console.js"), ("/console-base.js", "web/console-base.js"),
+                       ("/console-orders.js", "web/console-orders.js"), ("/console-start.js", "web/console-start.js"),
+                       ("/openapi.yaml", "docs/openapi.yaml")):
+        assert wire.ask(guarded.address, "GET", path).body == (ROOT / file).read_bytes(), path
     page = wire.ask(guarded.address, "GET", "/").text
+    link = '<link rel="stylesheet" href="/console.css">'
+    assert page == (ROOT / "web" / "console.html").read_text(encoding="utf-8").replace(link, f"<style>{STYLE}</style>")
+    assert link not in page
     for found in re.findall(r'(?:src|href)="([^"]*)"', page):
         assert found in FILES or found.startswith(("#", "data:")), found
     whole = sum(len(wire.ask(guarded.address, "GET", path, headers={"Accept-Encoding": "gzip"}).body)

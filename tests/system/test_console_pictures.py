@@ -87,7 +87,7 @@ def test_pictures_for_the_docs(browser, tmp_path):
         for width, height in zip(WIDTHS, (1320, 1250, 1250)):
             visit(browser, shop, token=None, viewport={"width": width, "height": height}, colorScheme="dark" if width == 768 else "light")
             browser.wait_text("#shown", "newest first")
-            browser.wait("document.querySelectorAll('#legend li').length")
+            browser.wait("document.querySelector('#legend li') && document.querySelector('#chart canvas')")
             path = ROOT / "docs" / f"console-{width}.png"
             browser.shot(path)
             assert path.stat().st_size < 150_000

@@ -34,7 +34,7 @@ DAEMON = ROOT / "src" / "daemon"
 # One shop's day, in which every example has its turn.
 STORY = """
     getHealth.alive getReadiness.ready getMetrics.200
-    getConsole.200 getConsoleCss.200 getConsoleJs.200 getConsoleBaseJs.200 getConsoleOrdersJs.200 getChartsCss.200 getCharts.200 getDescription.200
+    getConsole.200 getConsoleStartJs.200 getConsoleJs.200 getConsoleBaseJs.200 getConsoleOrdersJs.200 getChartsCss.200 getCharts.200 getDescription.200
     captureClick.landing captureClick.named captureClick.bare captureClick.nothing
     captureClick.noToken captureClick.noSession
     reportOrder.delivered reportOrder.again reportOrder.without reportOrder.conflict
