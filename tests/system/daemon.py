@@ -16,10 +16,12 @@ import subprocess
 import time
 
 import wire
+from ports import Port
 from sandbox_client import wait_for
 
 PRODUCT = "9bc72425-902c-3abf-9db8-8b186d7cb160"
 KEY = "example-key-000"
+RELOADS = ("settings.reloaded", "settings.kept")
 START_SECONDS = 15
 STOP_SECONDS = 20
 
@@ -75,12 +77,13 @@ class Daemon:
         self.state = self.folder / "state"
         self.work = self.folder / "work"
         self.work.mkdir(parents=True, exist_ok=True)
+        self.port = Port()  # the same at each start, as a real one's is
         self.settings = {
             "SOVENDUS_PRODUCT_ID": PRODUCT,
             "SOVENDUS_API_KEY": KEY,
             "SOVENDUS_BASE_URL": partner.sovendus if partner else "http://127.0.0.1:9/ext",
             "BACKCHANNEL_STATE": str(self.state),
-            "BACKCHANNEL_LISTEN": "127.0.0.1:0",
+            "BACKCHANNEL_LISTEN": self.port.address,
             "BACKCHANNEL_RETRY_BASE": "20ms",
             "BACKCHANNEL_RETRY_CAP": "200ms",
             "BACKCHANNEL_LOG": "debug,json",
@@ -157,6 +160,16 @@ class Daemon:
     def restart(self):
         self.stop()
         return self.start()
+
+    def reload(self):
+        """SIGHUP, to its end; what the log says of it. Two may look alike, to the millisecond."""
+        before = [len(self.events(kind)) for kind in RELOADS]
+
+        def told():
+            return [event for kind, known in zip(RELOADS, before) for event in self.events(kind)[known:]]
+        self.process.send_signal(signal.SIGHUP)
+        (new,) = wait_for(told, what="the reload")
+        return new
 
     def __enter__(self):
         return self.start()

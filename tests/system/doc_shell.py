@@ -37,12 +37,12 @@ import pathlib
 import re
 import select
 import shlex
-import socket
 import subprocess
 import urllib.error
 import urllib.request
 
 from daemon import clean_environment
+from ports import own_address
 from sandbox_client import wait_for
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -168,12 +168,6 @@ def compare(shown, printed):
 
 # --- the reader's shell --------------------------------------------------------------------------
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Shell:
     """One bash. `run` gives it a command and waits for its end."""
 
@@ -187,9 +181,9 @@ class Shell:
                      self.system / "var/lib", self.system / "var/backups", self.work, self.temp, programs):
             made.mkdir(parents=True)
         (programs / "backchannel").symlink_to(os.environ["BACKCHANNEL_BIN"])
-        self.ports = {"127.0.0.1:8787": f"127.0.0.1:{free_port()}",
-                      "127.0.0.1:8799": f"127.0.0.1:{free_port()}",
-                      "https://shop.example": f"http://127.0.0.1:{free_port()}"}
+        self.ports = {"127.0.0.1:8787": own_address(),
+                      "127.0.0.1:8799": own_address(),
+                      "https://shop.example": f"http://{own_address()}"}
         library = self.system / "usr/local/lib"
         env = clean_environment(self.folder, **{
             "BACKCHANNEL_LISTEN": self.ports["127.0.0.1:8787"],

@@ -2,7 +2,6 @@
 """A daemon in front of a scripted Commerce and a counting token endpoint (upstream.py), for the tests of
 the gateway."""
 import contextlib
-import signal
 import socket
 import threading
 import time
@@ -102,12 +101,7 @@ class Gateway:
 
     def reload(self):
         """SIGHUP, to its end; the event that tells of it."""
-        def told():
-            return self.daemon.events("settings.reloaded") + self.daemon.events("settings.kept")
-        before = len(told())
-        self.daemon.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: len(told()) > before, what="the reload")
-        return max(told(), key=lambda event: event["ts"])
+        return self.daemon.reload()
 
 
 class _AtOnce:

@@ -29,7 +29,8 @@ def peers():
     with open(folder / "lock", "w", encoding="ascii") as alone:
         fcntl.flock(alone, fcntl.LOCK_EX)
         for file in PEERS.iterdir():
-            shutil.copy(file, folder)
+            shutil.copy(file, folder / ".new")
+            (folder / ".new").replace(folder / file.name)  # another worker may be reading the old one
         if not stamp.exists() or stamp.read_text(encoding="ascii") != lock:
             shutil.rmtree(folder / "node_modules", ignore_errors=True)
             done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=folder,

@@ -115,7 +115,7 @@ class Sandbox:
 
     # --- HTTP ------------------------------------------------------------------------------------
 
-    def ask(self, method, path, body=None, content_type=None, timeout=10, headers=None):
+    def ask(self, method, path, body=None, content_type=None, timeout=30, headers=None):
         """(status, headers, body as bytes); a redirect is an answer like any other."""
         request = urllib.request.Request(self.base + path, data=body, method=method,
                                          headers=headers or {})

@@ -7,7 +7,6 @@ import functools
 import http.server
 import json
 import pathlib
-import socket
 import subprocess
 import tempfile
 import threading
@@ -112,12 +111,6 @@ class KeyHost:
 
     def __exit__(self, *_):
         self.stop()
-
-
-def unused_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 # --- what is sent --------------------------------------------------------------------------------

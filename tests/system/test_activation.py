@@ -13,6 +13,7 @@ import pytest
 
 import wire
 from activator import Activated, datagram, stream, written
+from in_time import in_time, tried_again_if_late
 from sandbox_client import wait_for
 
 RESTARTS = 10
@@ -229,16 +230,19 @@ def test_no_datagram_is_lost_while_the_daemon_restarts(activated, unique, folder
     assert not [order for order in summary if not order["order"].startswith("last-")], len(sent)
 
 
+@tried_again_if_late
 def test_who_has_connected_and_not_sent_yet_is_still_answered(activated, unique):
-    """The daemon stops between a client's connect and its request."""
+    """The daemon stops between a client's connect and its request, which it awaits for 250 ms."""
     api = stream("127.0.0.1")
     daemon = activated(("listen", api)).start()
     peer = wire.Peer(written(api))
     wait_for(lambda: daemon.get("/healthz").status == 200, 5, "it to have been accepted")
+    body = json.dumps({"order": unique.order(), "token": unique.token()})
+    began = time.monotonic()
     daemon.process.terminate()
     wait_for(lambda: daemon.events("daemon.stopping"), 5, "the stop to begin")
-    body = json.dumps({"order": unique.order(), "token": unique.token()})
     peer.send(f"POST /v1/orders HTTP/1.1\r\nHost: {written(api)}\r\nContent-Type: application/json\r\n"
               f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
+    in_time(time.monotonic() - began, 0.2, "the request")
     assert b" 202 " in peer.read().bytes
     assert daemon.wait_exit() == 0

@@ -259,6 +259,7 @@ def test_a_disk_that_fills_up_is_told_once_and_once_when_there_is_room(daemons, 
     wait_for(lambda: shop.get("/v1/lanes").status == 200 and len(receiver.bodies) > 1, what="the second alert")
     assert [body["to"] for body in receiver.bodies] == ["low", "normal"]
     assert receiver.bodies[1]["hint"] == "nothing to do"
+    wait_for(lambda: len(shop.events("watch.state")) > 1, what="the log to say so")
     assert [(event["watch"], event["to"], event["level"]) for event in shop.events("watch.state")] == [
         ("disk.state", "low", "error"), ("disk.state", "normal", "info")]
 

@@ -260,7 +260,7 @@ def test_no_answer_in_any_shape_makes_it_forget(daemons, capsys, sequel):
         shops = Shops(daemons, cases, partner)
         for case in cases:
             shops.report(case)
-        stories = shops.stories(cases, lambda case, story: is_at_its_end(case, story, rules), 25,
+        stories = shops.stories(cases, lambda case, story: is_at_its_end(case, story, rules), 90,
                                 "the cases to come to their ends")
         lanes = shops.lanes()
         wrong = {case.name: what_is_wrong(case, stories[case], lanes[case.product], rules)

@@ -14,6 +14,7 @@ import pytest
 
 import store_samples
 from daemon import binary
+from in_time import in_time, tried_again_if_late
 from sandbox_client import fingerprint, wait_for
 
 
@@ -96,9 +97,10 @@ def test_a_backup_at_work_restored_elsewhere_has_all_that_was_acknowledged_befor
         assert elsewhere.get(f"/v1/orders/{order}").status == 200, order
     assert elsewhere.get("/v1/orders?count=1").json["count"] == orders(facts)
     wait_for(lambda: elsewhere.get("/v1/orders?count=1&state=delivered").json["count"]
-             == orders(facts), 60, "all of them to be delivered")
+             == orders(facts), 240, "all of them to be delivered")
 
 
+@tried_again_if_late
 def test_no_order_waits_long_while_a_copy_is_made(daemons, here):
     shop = daemons(BACKCHANNEL_LOG="info,json")
     shop.post("/v1/lanes/sovendus.default/pause")
@@ -107,9 +109,9 @@ def test_no_order_waits_long_while_a_copy_is_made(daemons, here):
         wait_for(lambda: len(alone.acknowledged) > 200, what="orders before it")
     with Till(shop, "beside", threads=1) as beside:
         wait_for(lambda: beside.acknowledged, what="a till at work")
-        backup(shop, here)
+        backup(shop, here, "--force")
     assert not beside.errors and beside.acknowledged
-    assert beside.slowest < alone.slowest + 0.7, (alone.slowest, beside.slowest)
+    in_time(beside.slowest, alone.slowest + 0.7, "an order beside the copy")
 
 
 def test_both_files_are_whole_and_nobody_elses_to_read(daemons, partner, here, unique):

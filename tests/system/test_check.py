@@ -18,8 +18,9 @@ import pytest
 
 import store_samples
 from daemon import KEY, PRODUCT, is_sanitized
+from ports import own_address
 from sandbox_client import wait_for
-from web_servers import Nginx, Shop, free_address, recipe
+from web_servers import Nginx, Shop, recipe
 
 DONE, FAILED, USAGE, REFUSED, UNREACHABLE = range(5)
 TTL = "30d"
@@ -170,12 +171,12 @@ def test_a_clock_that_is_off_is_told_by_the_others(daemons):
 
 def test_what_comes_in_is_tried_where_it_is_set(daemons):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="bc-check-"))
-    edge = free_address()
+    edge = own_address()
     try:
         shop = daemons(BACKCHANNEL_EDGE=edge, BACKCHANNEL_INPUT=f"unix:{folder}/in")
         found = hops(shop.cli("check", "--json", "--only", "intake"))
         assert (found["public listener"]["verdict"], found["datagram input"]["verdict"]) == ("ok", "ok")
-        other = verdicts(shop.cli("check", "--json", BACKCHANNEL_EDGE=free_address(),
+        other = verdicts(shop.cli("check", "--json", BACKCHANNEL_EDGE=own_address(),
                                   BACKCHANNEL_INPUT=f"unix:{folder}/other"))
         assert (other["public listener"], other["datagram input"]) == ("wrong", "wrong")
         shop.stop()
@@ -378,7 +379,7 @@ def test_nginx_by_datagram_is_well_where_the_daemon_hears_it(daemons):
 
 @nginx_runs
 def test_nginx_that_leads_to_the_script_is_well_and_one_that_forgets_the_beacon_is_not(daemons):
-    edge = free_address()
+    edge = own_address()
     shop = daemons(BACKCHANNEL_EDGE=edge)
     led = f"""location = /capture.js {{ proxy_pass http://{edge}; }}
         location = /v1/c {{ proxy_pass http://{edge}; }}

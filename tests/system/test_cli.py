@@ -8,7 +8,6 @@ import os
 import pathlib
 import re
 import shutil
-import socket
 import ssl
 import subprocess
 import threading
@@ -18,6 +17,7 @@ import pytest
 
 import wire
 from daemon import KEY, PRODUCT, clean_environment, run
+from ports import Port
 from sandbox_client import wait_for
 
 COMMANDS = ["serve", "demo", "sandbox", "check", "ready", "capture", "order", "orders", "explain", "retry",
@@ -555,9 +555,8 @@ class Nginx:
 
     def __init__(self, folder, recipe):
         self.folder = pathlib.Path(folder)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        self.port = Port()
+        self.address = self.port.address
         (self.folder / "conf.d").mkdir()
         (self.folder / "conf.d" / "backchannel.conf").write_text(recipe, encoding="ascii")
         (self.folder / "nginx.conf").write_text(f"""

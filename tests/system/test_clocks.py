@@ -89,7 +89,8 @@ def orders_of_every_kind(shop, partner):
     for order in made["well"]:
         shop.wait_state(order, "delivered")
     shop.wait_lane("parked", name="sovendus.wrong")
-    shop.wait_lane("throttled", name="sovendus.busy")
+    wait_for(lambda: [move for move in shop.events("lane.state")
+                      if (move["lane"], move["to"]) == ("sovendus.busy", "throttled")], what="a pause")
     wait_for(lambda: any(shop.story(order)["attempts"] for order in made["down"]))
     made["slow"] = report(shop, "slow")
     wait_for(lambda: shop.lane("sovendus.slow")["in_flight"])

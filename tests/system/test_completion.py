@@ -13,6 +13,7 @@ import time
 import pytest
 
 from daemon import binary, clean_environment, run
+from sandbox_client import wait_for
 
 STATES = "unattributed pending sending delivered rejected expired cancelled".split()
 SHELLS = {"bash": "bash", "zsh": "zsh", "fish": "fish"}
@@ -191,8 +192,9 @@ def test_lanes_are_those_of_the_running_daemon(scripts, shop):
     url = f"http://{shop.address}"
     for shell in SHELLS:
         typist = Typist(shell, scripts, BACKCHANNEL_URL=url)
-        assert typist("lanes", "pause", "") == ["sovendus.default"], shell
-        assert typist("orders", "--lane", "sov") == ["sovendus.default"], shell
+        # A shell does not wait long for the daemon, and on a busy machine not long enough now and then.
+        for words in (("lanes", "pause", ""), ("orders", "--lane", "sov")):
+            wait_for(lambda: typist(*words) == ["sovendus.default"], what=f"{shell} to offer the lane")
 
 
 def test_where_no_daemon_runs_no_lane_is_offered_and_nothing_is_made(scripts, tmp_path):

@@ -18,6 +18,7 @@ import pytest
 import wire
 from conftest import ROOT
 from daemon import KEY, PRODUCT, is_sanitized, note
+from in_time import in_time, tried_again_if_late
 from sandbox_client import wait_for
 
 TOKEN = "api-token-of-the-console"
@@ -242,7 +243,7 @@ def test_what_waits_longest_is_told_and_nothing_is_null(daemons, partner, unique
     shop = daemons(BACKCHANNEL_RETRY_BASE="1h", BACKCHANNEL_RETRY_CAP="1h")
     assert shop.get("/v1/summary").json["pending_oldest_seconds"] is None
     shop.order(unique.order(), token=unique.token())
-    wait_for(lambda: shop.get("/v1/summary").json["pending_oldest_seconds"] == 1)
+    wait_for(lambda: (shop.get("/v1/summary").json["pending_oldest_seconds"] or 0) >= 1)
 
 
 def test_a_store_that_refuses_says_why_and_what_to_do(daemons, unique):
@@ -327,6 +328,7 @@ def full(daemons):
     return shop
 
 
+@tried_again_if_late
 def test_a_search_of_ten_thousand_orders_is_at_once_and_its_pages_go_on(full):
     def found(query):
         answer = full.get("/v1/orders?" + query)
@@ -339,7 +341,7 @@ def test_a_search_of_ten_thousand_orders_is_at_once_and_its_pages_go_on(full):
     first, cursor = found("search=S0001&limit=6")
     assert first == whole[:6] and found(f"search=S0001&limit=6&cursor={cursor}") == (whole[6:], None)
     assert found("search=nobody") == found("search=S0001&state=delivered") == ([], None)
-    assert time.monotonic() - began < 1
+    in_time(time.monotonic() - began, 1, "the search")
     # many: not by the index
     assert len(found("search=S0&limit=1000")[0]) == 1000
     assert full.get("/v1/orders?search=S0&count=1").json == {"count": 10000}

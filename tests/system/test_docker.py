@@ -14,6 +14,7 @@ import yaml
 
 from daemon import binary, clean_environment, run
 from npm_peers import node
+from sandbox_client import wait_for
 from web_servers import recipe
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -137,6 +138,10 @@ def test_ready_is_4_where_no_daemon_answers_and_makes_nothing(tmp_path):
 
 def test_ready_is_1_with_the_reason_while_the_store_refuses(daemons, unique, tmp_path):
     daemon = daemons(BACKCHANNEL_STORE=f"fault:put-click@1-1000=full:sqlite:{tmp_path / 'shop.db'}")
-    assert daemon.post("/v1/clicks", {"token": unique.token()}).status == 503
-    done = daemon.cli("ready")
+
+    def refused():  # what else it writes goes well, and may come in between
+        assert daemon.post("/v1/clicks", {"token": unique.token()}).status == 503
+        done = daemon.cli("ready")
+        return done.code != 0 and done
+    done = wait_for(refused)
     assert done.code == 1 and "space" in done.err, done

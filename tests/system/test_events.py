@@ -528,7 +528,7 @@ def joined(daemons, adobe, **settings):
 def test_the_sandbox_registers_us_in_both_ways(daemons, adobe, validation):
     daemon = joined(daemons, adobe)
     register(adobe, daemon, validation=validation)
-    assert daemon.events("events.challenged" if validation == "get" else "events.validated")
+    wait_for(lambda: daemon.events("events.challenged" if validation == "get" else "events.validated"))
 
 
 def place(adobe, token):

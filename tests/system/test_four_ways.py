@@ -7,17 +7,11 @@ import threading
 import pytest
 
 from joined import CLIENT, Joined, token
+from ports import own_address
 from sandbox_client import wait_for
 
 ORDERS, KILLS = 60, 6
 JOURNAL = "/events/organizations/1/integrations/2/3"
-
-
-def free_port():
-    import socket
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 @pytest.fixture
@@ -25,7 +19,7 @@ def join(tmp_path):
     made = Joined(tmp_path, BACKCHANNEL_COMMERCE_COMMENTS="delivered")
     key = tmp_path / "webhook.pem"
     key.write_text(made.sandbox.control("GET", "/webhook")["public_key"], encoding="ascii")
-    edge = f"127.0.0.1:{free_port()}"
+    edge = own_address()
     made.daemon.settings.update({
         "BACKCHANNEL_EDGE": edge, "BACKCHANNEL_EVENTS_KEY_URL": made.sandbox.base,
         "BACKCHANNEL_EVENTS_VALIDATE_URL": made.sandbox.base, "BACKCHANNEL_WEBHOOK_KEY_FILE": str(key),

@@ -16,6 +16,7 @@ import pytest
 from daemon import Daemon, clean_environment, note
 from gateway import Gateway
 from npm_peers import node
+from ports import own_port
 from sandbox_client import Sandbox, wait_for
 from upstream import TokenEndpoint, echo
 
@@ -251,9 +252,7 @@ def nginx(tmp_path, accs):
         pytest.skip("nginx is not here: tools/deps --test")
     folder = tmp_path / "nginx"
     (folder / "files").mkdir(parents=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = own_port()
     (folder / "conf").write_text(NGINX.format(folder=folder, port=port, behind=accs.upstream.port), encoding="ascii")
     folder.chmod(0o755)
     process = subprocess.Popen([shutil.which("nginx") or "/usr/sbin/nginx", "-p", folder, "-c", folder / "conf"],

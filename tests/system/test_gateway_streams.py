@@ -89,7 +89,7 @@ class Watch:
 @contextlib.contextmanager
 def readers(gateway, count, path="/accs/V1/export", **more):
     """So many calls whose answers have begun and are not read."""
-    made = [Reader(gateway.address, request("GET", path), **more) for _ in range(count)]
+    made = [Reader(gateway.address, request("GET", path), **{"seconds": 60, **more}) for _ in range(count)]
     try:
         for reader in made:
             reader.head()
@@ -222,7 +222,7 @@ def test_memory_does_not_grow_with_clients_that_leave_in_the_middle(gateway):
     for _ in range(4):
         with readers(gateway, MANY):
             pass
-    wait_for(lambda: all(call.gone.is_set() for call in gateway.calls if call.method == "GET"))
+    wait_for(lambda: all(call.gone.is_set() for call in gateway.calls if call.method == "GET"), 60)
     assert gateway.daemon.rss_kib() - before < 4 * HELD_KIB
 
 

@@ -10,13 +10,14 @@ import pytest
 
 from daemon import note
 from gateway import Gateway, Reader, request
+from in_time import in_time, tried_again_if_late
 from sandbox_client import wait_for
 from upstream import answer_bytes, echo
 from wire import Peer
 
 YOUNG_SECONDS = 5.0  # a 401 to a token of less says nothing about its age
 WAITERS = 60
-LATE = 0.25  # what a busy machine may add to a time that was told
+LATE = 0.25  # what may be added to a time that was told
 
 
 def throttled(*headers, status=429):
@@ -63,6 +64,7 @@ def dates(seconds, skew):
     pytest.param(["Retry-After: 1"], 503, 1, id="503 with seconds"),
     pytest.param(["Retry-After: 0"], 429, 0, id="429 with nothing to wait for"),
 ])
+@tried_again_if_late
 def test_a_call_waits_as_long_as_commerce_asks_and_is_repeated(gateways, headers, status, seconds):
     """Any method: a request that was refused was not done."""
     gateway = gateways()
@@ -74,36 +76,40 @@ def test_a_call_waits_as_long_as_commerce_asks_and_is_repeated(gateways, headers
     assert (first.target, first.read(), first.field("x-request-id")) == (
         second.target, second.read(), second.field("x-request-id"))
     waited = second.at - no.at
-    assert seconds <= waited <= seconds + 0.5 + LATE
+    assert seconds <= waited
+    in_time(waited, seconds + 0.5 + LATE, "the repeat")
     assert gateway.wait_event("gateway.call")["attempts"] == 2
     assert gateway.tokens.count == 1
 
 
+@tried_again_if_late
 def test_without_a_retry_after_it_is_five_seconds(gateways):
     gateway = gateways(BACKCHANNEL_GATEWAY_WAIT="1s")
     gateway.upstream.answers(throttled(), echo)
     began = time.monotonic()
     first, second = gateway.get(), gateway.get()
-    assert time.monotonic() - began < 1
+    in_time(time.monotonic() - began, 1, "both")
     assert (first.status, first.headers["retry-after"], first.json["message"]) == (429, "5", "slower")
     assert (second.status, second.headers["retry-after"], second.problem) == (429, "5", "busy")
     assert len(gateway.calls) == 1
     assert gateway.metric("upstream_refusals_total", code="429") == 1
 
 
+@tried_again_if_late
 def test_a_longer_sleep_than_gateway_wait_is_told_at_once_and_commerce_left_alone(gateways):
     gateway = gateways(BACKCHANNEL_GATEWAY_WAIT="2s")
     gateway.upstream.script = throttled("Retry-After: 30", "X-Rate: 7")
     began = time.monotonic()
     first = gateway.ask("POST", "/V1/orders", {})
     rest = [gateway.get() for _ in range(20)]
-    assert time.monotonic() - began < 1.5
+    in_time(time.monotonic() - began, 1.5, "all")
     assert (first.status, first.headers["retry-after"], first.headers["x-rate"]) == (429, "30", "7")
     assert {(answer.status, answer.problem) for answer in rest} == {(429, "busy")}
     assert {int(answer.headers["retry-after"]) for answer in rest} <= {29, 30}
     assert len(gateway.calls) == 1
 
 
+@tried_again_if_late
 def test_who_sleeps_wakes_without_a_burst_and_not_too_early(gateways):
     """No more than half of them in the first 50 ms, all within 500 ms."""
     gateway = gateways()
@@ -119,9 +125,9 @@ def test_who_sleeps_wakes_without_a_burst_and_not_too_early(gateways):
     note(f"gateway: of {WAITERS} sleepers {early} woke within 50 ms, the first after {woken[0] * 1000:.0f} ms, "
          f"the last after {woken[-1] * 1000:.0f} ms")
     assert woken[0] >= 0, "never earlier than told"
-    assert woken[0] <= 0.1 + LATE
     assert early <= WAITERS / 2
-    assert woken[-1] <= 0.5 + LATE
+    in_time(woken[0], 0.1 + LATE, "the first")
+    in_time(woken[-1], 0.5 + LATE, "the last")
 
 
 def test_a_second_429_makes_the_sleep_longer_and_nothing_else(gateways):
@@ -133,6 +139,7 @@ def test_a_second_429_makes_the_sleep_longer_and_nothing_else(gateways):
     assert [call.at for call in gateway.calls][2] - two.at >= 1
 
 
+@tried_again_if_late
 def test_a_sleeper_whose_time_is_over_gets_his_429_at_once_not_at_its_end(gateways):
     gateway = gateways(BACKCHANNEL_GATEWAY_WAIT="500ms")
     gateway.upstream.answers(throttled("Retry-After: 3"), echo)
@@ -141,12 +148,12 @@ def test_a_sleeper_whose_time_is_over_gets_his_429_at_once_not_at_its_end(gatewa
     with gateway.at_once(30) as others:
         pass
     assert first.statuses + others.statuses == [429] * 31
-    assert max(others.took) < 0.45, "known from the start"
+    in_time(max(others.took), 0.45, "what is known from the start")
 
 
 def test_a_client_that_leaves_while_it_sleeps_costs_commerce_nothing(gateways):
     gateway = gateways()
-    no = throttled("Retry-After: 1")
+    no = throttled("Retry-After: 2")  # they leave before it is over
     gateway.upstream.answers(no, echo)
     peers = [Peer(gateway.address).send(request("GET", "/accs/V1/throttled"))]
     wait_for(lambda: no.at, what="the 429")
@@ -216,6 +223,7 @@ def test_an_idle_connection_that_commerce_closed_costs_no_call(gateways):
     assert len(gateway.calls) == 10
 
 
+@tried_again_if_late
 def test_commerce_that_is_down_is_told_in_time(gateways):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -223,20 +231,22 @@ def test_commerce_that_is_down_is_told_in_time(gateways):
         for method in ("GET", "POST"):
             began = time.monotonic()
             answer = gateway.ask(method, "/V1/orders", "{}" if method == "POST" else None)
-            assert time.monotonic() - began < 1
+            in_time(time.monotonic() - began, 1)
             assert (answer.status, answer.problem) == (503, "upstream-unreachable")
             assert "API_ENDPOINT" in answer.json["detail"], "nothing was sent: what to check"
         assert gateway.wait_event("gateway.failed")["reason"]
         assert gateway.wait_event("gateway.call")["attempts"] == 2, "what never left is tried once more"
 
 
+@tried_again_if_late
 def test_silence_is_a_504_and_ends_the_request(gateways):
     gateway = gateways(BACKCHANNEL_GATEWAY_TIMEOUT="300ms")
     gateway.upstream.script = lambda call: call.wait_gone(10)
     began = time.monotonic()
     answer = gateway.ask("POST", "/V1/orders", {})
     took = time.monotonic() - began
-    assert (answer.status, answer.problem) == (504, "upstream-timeout") and 0.3 <= took < 1.5
+    assert (answer.status, answer.problem) == (504, "upstream-timeout") and 0.3 <= took
+    in_time(took, 1.5)
     assert "look before you repeat" in answer.json["detail"]
     wait_for(lambda: gateway.calls[0].gone.is_set(), what="the upstream request's end")
     assert len(gateway.calls) == 1
@@ -260,6 +270,7 @@ def test_an_answer_that_stands_still_is_cut_and_one_that_moves_is_not(gateways):
     assert peer.bytes.endswith(b"prog") and peer.ended in ("eof", "reset")
 
 
+@tried_again_if_late
 def test_a_slow_commerce_stalls_nobody_but_its_caller(gateways):
     gateway = gateways()
     go = threading.Event()
@@ -276,7 +287,8 @@ def test_a_slow_commerce_stalls_nobody_but_its_caller(gateways):
         assert gateway.daemon.get("/readyz").status == 200
         took = time.monotonic() - began
         go.set()
-    assert took < 1 and slow.statuses == [200] * 20
+    assert slow.statuses == [200] * 20
+    in_time(took, 1, "the fast ones")
 
 
 def test_no_more_than_256_calls_are_under_way_and_the_others_have_their_turn(gateways):

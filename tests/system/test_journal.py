@@ -124,7 +124,7 @@ def test_a_long_journal_is_read_with_flat_memory_and_its_pace_is_told(adobe, rea
     assert (journal["events"], journal["orders"], journal["failures"]) == (MANY, MANY, 0)
     assert journal["lag_ms"] == 0 and journal["last_event_at"]
     assert orders_in(daemon) == {"unattributed": MANY}
-    [told] = daemon.events("journal.read")
+    [told] = wait_for(lambda: daemon.events("journal.read"), what="the log to say so")
     assert told["events"] == MANY and told["events_per_minute"] > 60 * 100
     assert metric(daemon, "journal_events_per_minute") > 60 * 100
     assert metric(daemon, "journal_events_total") == MANY
@@ -151,12 +151,16 @@ def test_a_daemon_that_is_killed_again_and_again_leaves_no_gap_and_repeats_nothi
     daemon.start()
     assert daemon.post("/v1/lanes/sovendus.default/pause").status == 200
     adobe.control("PUT", "/journal", {"page_max": 10, "retry_after": 1})
-    emit(adobe, many, custom_attributes=click("t.tok-{n}-abcd"))
     part = many // (times + 1)
-    for _ in range(times):
-        wait_for(lambda: journal_of(daemon)["events"] >= part // 2, 60, "a part to be read")
-        daemon.kill9()
-        daemon.start()
+    for n in range(times + 1):
+        # Some more each time: there is always a part to be read, however late the kill comes.
+        emit(adobe, part if n < times else many - times * part, first=1 + n * part,
+             custom_attributes=click("t.tok-{n}-abcd"))
+        if n > 0:
+            daemon.start()
+        if n < times:
+            wait_for(lambda: journal_of(daemon)["events"] >= part // 2, 60, "a part to be read")
+            daemon.kill9()
     wait_read(daemon, 1)
     wait_for(lambda: orders_in(daemon).get("pending") == many, 60, "all orders")
     assert orders_in(daemon) == {"pending": many}
@@ -282,7 +286,7 @@ def test_a_journal_that_is_down_for_a_while_costs_nothing_but_time(adobe, reader
     assert journal_of(daemon)["error"] is None
     told = daemon.events("journal.failed")
     assert len(told) == 2 and all(row["level"] == "warning" for row in told)  # one a kind
-    [healed] = daemon.events("journal.recovered")
+    [healed] = wait_for(lambda: daemon.events("journal.recovered"), what="the log to say so")
     assert healed["failures"] >= 10
 
 

@@ -483,7 +483,9 @@ class Bystander:
         wait_for(lambda: self.answers or self.failure, what="the bystander's first answer")
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
+        if kind is None:
+            wait_for(lambda: self.answers > 5 or self.failure, what="more answers for the bystander")
         self.over.set()
         self.thread.join()
         assert self.failure is None, self.failure

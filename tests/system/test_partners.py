@@ -190,6 +190,7 @@ def test_a_refusal_of_all_parks_the_lane_and_rejects_none(shop, partners):
     assert shop.lane("awin.uk")["state"] == "open"
     for n in (5, 6, 7):
         assert shop.story(f"t-{n}")["state"] in ("pending", "sending")
+    for n in (5, 6, 7):
         partners.replies[f"adv_sub=t-{n}"] = "success=true;"
     for n in (5, 6, 7):
         shop.wait_state(f"t-{n}", "delivered")

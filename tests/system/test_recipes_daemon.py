@@ -8,12 +8,13 @@ import tempfile
 import pytest
 
 from daemon import KEY, PRODUCT, note
-from web_servers import SERVERS, Ears, Shop, free_address, recipe
+from ports import own_address
+from web_servers import SERVERS, Ears, Shop, recipe
 
 BY_ID = [name for name in SERVERS if name.endswith("-log")]
 INPUTS = [(name, kind) for name in BY_ID for kind in ("unix", "udp")]
 
-ROUNDS, PAGES = 4, 60
+ROUNDS, ROUNDS_MOST, PAGES = 4, 20, 60
 BOUND_MS = 3.0  # what two medians of the same may differ by on a machine that does other things too
 
 
@@ -27,7 +28,7 @@ def place():
 
 
 def input_address(kind, place):
-    return f"unix:{place}/in" if kind == "unix" else f"udp:{free_address()}"
+    return f"unix:{place}/in" if kind == "unix" else f"udp:{own_address()}"
 
 
 def after_a_restart(name, server):
@@ -154,11 +155,17 @@ class _Inputs:
 STATES = ["present", "never there", "stopped", "slow"]
 
 
+def even(found, base):
+    """Is the best round of no other slower than that of base?"""
+    return all(min(medians) <= min(found[base]) + BOUND_MS for medians in found.values())
+
+
 def measure(server, inputs):
-    """{state: medians, one a round}; every page has to come, and none may wait."""
+    """{state: medians, one a round}; every page has to come, and none may wait. Some rounds more where
+    the best ones differ."""
     found, number = {state: [] for state in STATES}, 0
     server.page_times(["/warm"] * PAGES)
-    for _ in range(ROUNDS):
+    while len(found["slow"]) < ROUNDS or not (even(found, "present") or len(found["slow"]) >= ROUNDS_MOST):
         for state in STATES:
             inputs.set(state)
             targets = [f"/page?sovReqToken=measured-{number + i}" for i in range(PAGES)]
@@ -181,8 +188,7 @@ def test_no_page_waits_for_a_daemon_that_is_slow_or_stopped_or_never_was_there(n
     best = {state: min(medians) for state, medians in found.items()}
     note(f"{name} ({kind}), median of a landing: " + ", ".join(
         f"{best[state]:.2f} ms {state}" for state in STATES))
-    for state in STATES[1:]:
-        assert best[state] <= best["present"] + BOUND_MS, found
+    assert even(found, "present"), found
 
 
 @pytest.mark.parametrize("name", SERVERS)
@@ -191,10 +197,12 @@ def test_a_landing_takes_no_longer_than_another_page(name, place):
     with Shop() as application, Ears(address), serve(name, application, place, address) as server:
         plain, landing = [], []
         server.page_times(["/warm"] * PAGES)
-        for number in range(ROUNDS):
+        found = {"plain": plain, "landing": landing}
+        while len(plain) < ROUNDS or not (even(found, "plain") or len(plain) >= ROUNDS_MOST):
+            number = len(plain)
             plain.append(server.median([f"/page?plain={number}"] * PAGES))
             landing.append(server.median([f"/page?sovReqToken=compared-{number}"] * PAGES))
-    assert min(landing) <= min(plain) + BOUND_MS, (plain, landing)
+    assert even(found, "plain"), found
 
 
 @pytest.mark.parametrize("name,kind", INPUTS)

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from in_time import in_time, tried_again_if_late
 from sandbox_client import Sandbox, wait_for
 
 PRODUCT = "9bc72425-902c-3abf-9db8-8b186d7cb160"
@@ -419,17 +420,19 @@ def test_a_hanging_request_may_be_taken(sandbox):
         wait_for(lambda: sandbox.accepted(TOKEN) == 1, what="the books")
 
 
+@tried_again_if_late
 def test_a_delay_takes_its_time_and_spares_others(sandbox):
     sandbox.set_faults("delay=400ms token=slow-*")
     with Peer(sandbox) as peer:
         start = time.monotonic()
         peer.send(post_bytes("slow-1"))
         assert sandbox.hand_back(TOKEN, PRODUCT, KEY)[0] == 200
-        assert time.monotonic() - start < 0.4
+        others = time.monotonic() - start
         assert split_answer(peer.read().bytes)[0] == 200
         assert time.monotonic() - start >= 0.39  # a loop's clock has whole milliseconds
     slow = sandbox.requests(path=f"/ext/{PRODUCT}/slow")[0]
     assert slow["duration_ms"] >= 390 and slow["fault"] == "delay"
+    in_time(others, 0.4, "another's")
 
 
 def test_a_partner_takes_what_the_client_no_longer_waits_for(sandbox):

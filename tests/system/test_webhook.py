@@ -258,16 +258,14 @@ def test_whatever_is_signed_the_checkout_goes_on(shop, commerce, content):
 
 
 def test_it_is_answered_at_once_while_the_store_is_slow(make, commerce, tmp_path, unique):
-    store = f"fault:put-click=stall-400ms:sqlite:{tmp_path / 'slow.db'}"
+    store = f"fault:put-click@1=stall-3s:sqlite:{tmp_path / 'slow.db'}"
     shop = make(BACKCHANNEL_STORE=store)
     bodies = [signer.encoded(placing(unique.token(), increment_id=str(n), quote_id=n)) for n in range(8)]
     signed = [{"x-adobe-commerce-webhook-signature": signer.webhook_signature(b, commerce)} for b in bodies]
-    slowest = 0
+    first = time.monotonic()
     for body, headers in zip(bodies, signed):
-        began = time.monotonic()
         is_success(call_webhook(shop.edge, body, headers=headers))
-        slowest = max(slowest, time.monotonic() - began)
-    assert slowest < 0.1, f"{slowest * 1000:.0f} ms"
+    assert time.monotonic() - first < 2.9, "all of them before the store had the first"
     wait_for(lambda: result(shop, "bound") == 8, 30, "the store")
 
 

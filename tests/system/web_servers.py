@@ -28,6 +28,7 @@ import time
 
 import wire
 from daemon import clean_environment, run
+from ports import Port
 from sandbox_client import wait_for
 
 PAGE, SPA = "a page of the shop", "the one page of the shop"
@@ -40,12 +41,6 @@ def recipe(name, folder, *options, **settings):
     done = run(["recipe", name, *options], clean_environment(folder, **settings), folder)
     assert done.code == 0, done
     return done.out
-
-
-def free_address():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{free.getsockname()[1]}"
 
 
 # --- the shop ------------------------------------------------------------------------------------
@@ -169,7 +164,8 @@ class WebServer:
         (self.folder / "www").mkdir(mode=0o755)
         (self.folder / "www" / "index.html").write_text(SPA, encoding="ascii")
         self.shop, self.printed, self.more = shop, printed, more
-        self.address = free_address()
+        self.port = Port()
+        self.address = self.port.address
         self.process = None
         self.config = self.folder / f"{self.program}.conf"
 

@@ -31,7 +31,7 @@ enum { RIG_GUARD_MS = 20000, RIG_LOOK_MS = 1 };
 
 /* --- a clock that the test turns --- */
 
-static _Atomic int64_t wall_offset_ms;
+static _Atomic int64_t wall_offset_ms, elapsed_offset_ms;
 
 static inline uint64_t rig_wall_ms(const struct bc_clock *c)
 {
@@ -42,7 +42,14 @@ static inline uint64_t rig_wall_ms(const struct bc_clock *c)
 static inline uint64_t rig_elapsed_ms(const struct bc_clock *c)
 {
 	(void)c;
-	return bc_elapsed_ms(&bc_clock_system);
+	return bc_elapsed_ms(&bc_clock_system) + (uint64_t)atomic_load(&elapsed_offset_ms);
+}
+
+/* So long passes, by both clocks; timers that are set go on as they were. */
+static inline void pass_time(int64_t ms)
+{
+	atomic_fetch_add(&wall_offset_ms, ms);
+	atomic_fetch_add(&elapsed_offset_ms, ms);
 }
 
 static const struct bc_clock rig_clock = { rig_wall_ms, rig_elapsed_ms };
@@ -277,6 +284,7 @@ static inline int rig_setup(void **state)
 	rig = (struct rig){ 0 };
 	faulty_reset();
 	atomic_store(&wall_offset_ms, 0);
+	atomic_store(&elapsed_offset_ms, 0);
 	if (bc_loop_create(&rig.loop, NULL) ||
 	    bc_http_client_create(rig.loop, &client, &rig.client, NULL) ||
 	    bc_store_open_engine(&faulty.engine, &options, &rig.store, NULL))

@@ -69,7 +69,7 @@ static void an_answer_that_never_comes_is_unknown_and_sent_again(void **state)
 {
 	const json_t *attempt;
 	(void)state;
-	rig.config.timeout_ms = 60;
+	rig.config.timeout_ms = 500;
 	start();
 	set_faults("hang taken times=1");
 	report("o1", "token-1");

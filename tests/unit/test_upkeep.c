@@ -26,7 +26,7 @@ static void what_is_past_its_deadline_expires_and_can_be_sent_again(void **state
 	set_faults("status=500 times=1");
 	report("o1", "token-1");
 	run_until(finish_seen, NULL);
-	atomic_store(&wall_offset_ms, 2 * HOUR_MS);
+	pass_time(2 * HOUR_MS); /* the next look is due as well, if there was one already */
 	await_state("o1", "expired");
 	expect(200, "POST", "/v1/orders/o1/retry", NULL);
 	await_state("o1", "delivered");
@@ -35,12 +35,14 @@ static void what_is_past_its_deadline_expires_and_can_be_sent_again(void **state
 static void nothing_expires_while_a_lane_stands(void **state)
 {
 	(void)state;
-	rig.config.retry.deadline_ms = 100;
+	rig.config.retry.deadline_ms = HOUR_MS;
 	rig.config.probe_ms = 60000;
 	start();
 	set_faults("status=403");
 	report("o1", "token-1");
 	await_lane(0, BC_LANE_PARKED);
+	pass_time(2 * HOUR_MS);
+	atomic_store(&faulty.seen[BC_STORE_PURGE], 0);
 	run_until(purged, NULL);
 	await_state("o1", "pending");
 }
@@ -49,11 +51,11 @@ static void expired_clicks_are_deleted(void **state)
 {
 	struct rig_call *c;
 	(void)state;
-	rig.config.click_ttl_ms = 10;
+	rig.config.click_ttl_ms = HOUR_MS;
 	start();
 	expect(201, "POST", "/v1/clicks",
 	       "{\"token\":\"token-1\",\"click\":\"c.000102030405060708090a0b0c0d0e0f\"}");
-	run_for(20);
+	atomic_store(&wall_offset_ms, HOUR_MS + 1000); /* told for as long again, then it is gone */
 	c = api("POST", "/v1/orders",
 		"{\"order\":\"o1\",\"click\":\"000102030405060708090a0b0c0d0e0f\"}");
 	assert_string_equal(text_of(c->json, "state"), "unattributed");
