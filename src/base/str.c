@@ -28,12 +28,19 @@ static bool same_folded(const char *a, const char *b, size_t len)
 
 bool bc_str_eq(struct bc_str a, const char *b)
 {
-	return a.len == strlen(b) && (a.len == 0 || memcmp(a.ptr, b, a.len) == 0);
+	if (a.len == 0)
+		return !b[0];
+	return a.ptr[0] == b[0] && a.len == strlen(b) && memcmp(a.ptr, b, a.len) == 0;
 }
 
 bool bc_str_ieq(struct bc_str a, const char *b)
 {
-	return a.len == strlen(b) && same_folded(a.ptr, b, a.len);
+	size_t i = 0;
+
+	/* Names are looked up in lists: nearly always the first letter tells. */
+	while (i < a.len && b[i] && fold(a.ptr[i]) == fold(b[i]))
+		i++;
+	return i == a.len && !b[i];
 }
 
 bool bc_str_starts(struct bc_str s, const char *prefix)

@@ -12,8 +12,8 @@
  * - PAUSE: the time is over: proceed.
  * - ANSWER: the answer's end, or its break.
  *
- * From each of them the client may leave. What is begun inside curl (the answer's head and data)
- * only notes what is to follow; it follows when the request is over (asked).
+ * From each of them the client may leave. What is begun inside the exchange (the answer's head and
+ * data) only notes what is to follow; it follows when the request is over (asked).
  */
 #include <stdio.h>
 #include <string.h>
@@ -232,7 +232,7 @@ static void read_body(struct gateway_call *call)
 					     .data = take_body, .end = body_ended, .ctx = call });
 }
 
-/* curl asks for more to send. */
+/* The exchange asks for more to send. */
 static ssize_t give_body(void *ctx, void *buffer, size_t room)
 {
 	struct gateway_call *call = ctx;
@@ -502,6 +502,13 @@ static void client_left(void *ctx)
 	over(call, CLIENT_LEFT);
 }
 
+static void keep_text(char *to, size_t room, const char *text)
+{
+	size_t len = strnlen(text, room - 1);
+	memcpy(to, text, len);
+	to[len] = '\0';
+}
+
 static struct gateway_call *call_create(struct bc_gateway *g, struct bc_http_request *req,
 					struct bc_commerce_target *target)
 {
@@ -515,8 +522,8 @@ static struct gateway_call *call_create(struct bc_gateway *g, struct bc_http_req
 	call->setup->references++;
 	call->began_ms = bc_elapsed_ms(g->options.clock);
 	call->wait_until_ms = call->began_ms + call->setup->config.wait_ms;
-	snprintf(call->method, sizeof(call->method), "%s", req->method);
-	snprintf(call->id, sizeof(call->id), "%s", req->id);
+	keep_text(call->method, sizeof(call->method), req->method);
+	keep_text(call->id, sizeof(call->id), req->id);
 	call->shape = gateway_shape(g, call->method, target->resource);
 	bc_buf_init(&call->body, call->setup->config.hold_bytes + 4 * PIPE_MAX_BYTES);
 	call->next = g->calls;

@@ -81,6 +81,18 @@ static const char *folded(struct bc_str segment, struct bc_str before)
 	return is_version(segment) || is_name(segment) ? NULL : "{id}";
 }
 
+/* "/" and the segment; false: no room. */
+static bool put_segment(char *shape, size_t *len, size_t room, struct bc_str segment)
+{
+	if (segment.len + 2 > room - *len)
+		return false;
+	shape[(*len)++] = '/';
+	memcpy(shape + *len, segment.ptr, segment.len);
+	*len += segment.len;
+	shape[*len] = '\0';
+	return true;
+}
+
 static void fold(const char *resource, char *shape, size_t room)
 {
 	struct bc_str rest = bc_str_of(resource), path = bc_str_split(&rest, '?');
@@ -91,14 +103,10 @@ static void fold(const char *resource, char *shape, size_t room)
 	while (path.ptr) {
 		struct bc_str segment = bc_str_split(&path, '/');
 		const char *fixed = folded(segment, before);
-		int wrote = fixed ? snprintf(shape + len, room - len, "/%s", fixed)
-				  : snprintf(shape + len, room - len, "/%.*s", (int)segment.len,
-					     segment.ptr);
-		if (wrote < 0 || (size_t)wrote >= room - len) {
+		if (!put_segment(shape, &len, room, fixed ? bc_str_of(fixed) : segment)) {
 			snprintf(shape, room, "%s", other_shape);
 			return;
 		}
-		len += (size_t)wrote;
 		before = segment;
 	}
 }

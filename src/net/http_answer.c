@@ -19,7 +19,6 @@
 #include "base/clock.h"
 
 enum {
-	HEAD_MAX_BYTES = 64 * 1024, /* all heads and trailers of an answer */
 	HEAD_USUAL_BYTES = 1000,
 };
 
@@ -35,12 +34,6 @@ static const struct {
 static const char **kept_slot(struct bc_http_call *call, size_t i)
 {
 	return (const char **)(void *)((char *)call + kept_headers[i].offset);
-}
-
-static size_t cut(struct bc_http_call *call, enum bc_http_cut why)
-{
-	call->cut = why;
-	return CURL_WRITEFUNC_ERROR;
 }
 
 /* A list may come in one field or in several, which mean the same. */
@@ -81,12 +74,23 @@ static bool keep_fields(struct bc_http_call *call)
 	return true;
 }
 
+/* "HTTP/1.1 200 OK"; 0: it names none. */
+static int status_of(struct bc_str line)
+{
+	uint64_t status;
+
+	(void)bc_str_split(&line, ' ');
+	struct bc_str digits = bc_str_split(&line, ' ');
+	return digits.len == 3 && bc_parse_u64(digits, &status) == 0 ? (int)status : 0;
+}
+
 /* An interim head (1xx) may have come before; nothing of it counts. */
 static void head_begin(struct bc_http_call *call, struct bc_str line)
 {
 	bc_buf_reset(&call->head);
 	call->head_open = true;
 	call->http_1_0 = bc_str_starts(line, "HTTP/1.0");
+	call->head_status = status_of(line);
 }
 
 static bool head_add(struct bc_http_call *call, struct bc_str line)
@@ -100,66 +104,52 @@ static bool head_add(struct bc_http_call *call, struct bc_str line)
 static enum bc_http_cut head_end(struct bc_http_call *call)
 {
 	enum bc_http_cut why = BC_CUT_NONE;
-	long status = 0;
+	int status = call->head_status;
 
 	call->head_open = false;
-	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (status == 101)
 		return BC_CUT_UPGRADE; /* never asked for */
 	if (status < 200 || status > 999)
 		return BC_CUT_NONE;
 	if (call->stream)
-		why = bc_http_stream_head(call, (int)status);
+		why = bc_http_stream_head(call, status);
 	if (why != BC_CUT_NONE)
 		return why;
 	if (!keep_fields(call))
 		return BC_CUT_MEMORY;
 	call->head_whole = true;
-	call->status = (int)status;
+	call->status = status;
 	return BC_CUT_NONE;
 }
 
-/* One line of a head, or of the trailers, which do not count. */
-size_t bc_http_call_on_head_line(char *bytes, size_t size, size_t count, void *ctx)
+/* Trailers do not count. */
+enum bc_http_cut bc_http_call_head_line(struct bc_http_call *call, struct bc_str line)
 {
-	struct bc_http_call *call = ctx;
-	enum bc_http_cut why = BC_CUT_NONE;
-	size_t len = size * count;
-	struct bc_str line = { bytes, len };
-
-	call->head_bytes += len;
-	if (call->head_bytes > HEAD_MAX_BYTES)
-		return cut(call, BC_CUT_HEAD);
+	call->head_bytes += line.len;
+	if (call->head_bytes > BC_HTTP_ANSWER_HEAD_MAX)
+		return BC_CUT_HEAD;
 	if (call->head_whole)
-		return len;
+		return BC_CUT_NONE;
 	while (line.len > 0 && (line.ptr[line.len - 1] == '\n' || line.ptr[line.len - 1] == '\r'))
 		line.len--;
 	if (line.len == 0)
-		why = head_end(call);
-	else if (!call->head_open && bc_str_starts(line, "HTTP/"))
+		return head_end(call);
+	if (!call->head_open && bc_str_starts(line, "HTTP/"))
 		head_begin(call, line);
 	else if (!head_add(call, line))
-		why = BC_CUT_MEMORY;
-	return why == BC_CUT_NONE ? len : cut(call, why);
+		return BC_CUT_MEMORY;
+	return BC_CUT_NONE;
 }
 
-size_t bc_http_call_on_body(char *bytes, size_t size, size_t count, void *ctx)
+enum bc_http_cut bc_http_call_keep(struct bc_http_call *call, struct bc_str bytes)
 {
-	struct bc_http_call *call = ctx;
-	size_t len = size * count;
 	size_t room = call->body.max - call->body.len;
-	size_t keep = len < room ? len : room;
+	size_t keep = bytes.len < room ? bytes.len : room;
 
-	if (bc_http_call_streams_answer(call))
-		return bc_http_stream_data(call, (struct bc_str){ bytes, len });
-	if (call->stream)
-		bc_http_stream_moved(call);
-	call->body_bytes += len;
-	if (keep > 0 && bc_buf_add(&call->body, bytes, keep) < 0)
-		return cut(call, BC_CUT_MEMORY);
-	if (call->body_bytes > call->body_max_bytes)
-		return cut(call, BC_CUT_BODY);
-	return len;
+	call->body_bytes += bytes.len;
+	if (keep > 0 && bc_buf_add(&call->body, bytes.ptr, keep) < 0)
+		return BC_CUT_MEMORY;
+	return call->body_bytes > call->body_max_bytes ? BC_CUT_BODY : BC_CUT_NONE;
 }
 
 /* --- failures in words ------------------------------------------------------------------------ */
@@ -187,7 +177,6 @@ static const struct failure failures[] = {
 	{ CURLE_PARTIAL_FILE, BC_EIO, "the answer broke off" },
 	{ CURLE_ABORTED_BY_CALLBACK, BC_EIO, "the connection was lost before an answer" },
 	{ CURLE_SEND_FAIL_REWIND, BC_EIO, "the connection was lost before an answer" },
-	{ CURLE_UPLOAD_FAILED, BC_EIO, "the other side takes no body of unknown length" },
 	{ CURLE_PEER_FAILED_VERIFICATION, BC_EAUTH, "the certificate is not trusted" },
 	{ CURLE_SSL_CACERT_BADFILE, BC_EAUTH, "cannot read the trusted certificates" },
 	{ CURLE_SSL_CONNECT_ERROR, BC_EAUTH, "the TLS handshake failed" },
@@ -201,6 +190,7 @@ static const struct failure cuts[] = {
 	[BC_CUT_MEMORY] = { 0, BC_ENOMEM, "out of memory" },
 	[BC_CUT_FIELD] = { 0, BC_EIO, "the answer's head is malformed" },
 	[BC_CUT_FRAMING] = { 0, BC_EIO, "the answer's length is ambiguous" },
+	[BC_CUT_CHUNKS] = { 0, BC_EIO, "the answer's chunks are malformed" },
 	[BC_CUT_SHORT] = { 0, BC_EIO, "the request's body ended before its length" },
 	[BC_CUT_CALLER] = { 0, BC_EIO, "the request's body broke off" },
 };
@@ -229,6 +219,8 @@ static const char *failure_detail(struct bc_http_call *call, CURLcode result, ch
 	long verify = X509_V_OK;
 	long os = 0;
 
+	if (!call->easy)
+		return NULL;
 	curl_easy_getinfo(call->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
 	curl_easy_getinfo(call->easy, CURLINFO_SSL_VERIFYRESULT, &verify);
 	curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One HTTP call: how its request is shaped, and that it leaves once.
+ * One HTTP call: what its request may say; and for one with whole bodies how curl is told it, and
+ * that it leaves once.
  *
  * A request leaves at most once per call. libcurl by itself sends it again when a kept connection
  * dies before the first byte of an answer (Curl_retry_request: POST as well as GET) or an HTTP/2
@@ -16,11 +17,8 @@
  * request_sent is true once a request was handed to a connection, whatever came after: it may say
  * "sent" of a request that did not leave, never "not sent" of one that did.
  *
- * A body that streams is read once: as soon as some of it was, no second sending is granted, and
- * curl has no way to rewind it.
- *
- * Left to others: the answer (http_answer.c), streams (http_stream.c), time, sockets and pools
- * (http_client.c).
+ * Left to others: the answer (http_answer.c), streams (http_wire.c keeps the same rule for them),
+ * time, sockets and pools (http_client.c).
  */
 #include "net/http_call.h"
 
@@ -81,11 +79,32 @@ static int on_request(void *ctx, char *peer, char *local, int peer_port, int loc
 	(void)peer_port;
 	(void)local_port;
 	curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &left_bytes);
-	if (call->sent && (left_bytes != call->left_bytes || call->read_asked))
+	if (call->sent && left_bytes != call->left_bytes)
 		return CURL_PREREQFUNC_ABORT;
 	call->sent = true;
 	call->left_bytes = left_bytes;
 	return CURL_PREREQFUNC_OK;
+}
+
+static size_t cut(struct bc_http_call *call, enum bc_http_cut why, size_t len)
+{
+	call->cut = why;
+	return why == BC_CUT_NONE ? len : CURL_WRITEFUNC_ERROR;
+}
+
+/* Lines of a head, or of the trailers. */
+static size_t on_head_line(char *bytes, size_t size, size_t count, void *ctx)
+{
+	struct bc_str line = { bytes, size * count };
+
+	return cut(ctx, bc_http_call_head_line(ctx, line), line.len);
+}
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
+{
+	struct bc_str body = { bytes, size * count };
+
+	return cut(ctx, bc_http_call_keep(ctx, body), body.len);
 }
 
 static CURLcode set_options(CURL *easy, const struct bc_http_client_options *o)
@@ -117,10 +136,8 @@ static CURLcode set_options(CURL *easy, const struct bc_http_client_options *o)
 	}
 	SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	SET(CURLOPT_PREREQFUNCTION, on_request);
-	SET(CURLOPT_HEADERFUNCTION, bc_http_call_on_head_line);
-	SET(CURLOPT_WRITEFUNCTION, bc_http_call_on_body);
-	/* No CURLOPT_SEEKFUNCTION: curl must fail rather than send a stream's body again. */
-	SET(CURLOPT_READFUNCTION, bc_http_stream_on_read);
+	SET(CURLOPT_HEADERFUNCTION, on_head_line);
+	SET(CURLOPT_WRITEFUNCTION, on_body);
 	return rc;
 }
 
@@ -148,34 +165,24 @@ int bc_http_model_create(const struct bc_http_client_options *options, CURL **re
 static const char *const own_headers[] = { "content-length", "expect", "host",
 					   "transfer-encoding" };
 
-static bool is_token(struct bc_str s)
-{
-	static const char marks[] = "!#$%&'*+-.^_`|~";
-
-	for (size_t i = 0; i < s.len; i++) {
-		char ch = s.ptr[i];
-		bool alnum = (ch >= '0' && ch <= '9') || (ch >= 'A' && ch <= 'Z') ||
-			     (ch >= 'a' && ch <= 'z');
-		if (!alnum && (ch == '\0' || !strchr(marks, ch)))
-			return false;
-	}
-	return s.len > 0;
-}
-
 static bool has_control(struct bc_str s)
 {
-	for (size_t i = 0; i < s.len; i++)
-		if (((unsigned char)s.ptr[i] < ' ' && s.ptr[i] != '\t') || s.ptr[i] == 0x7f)
-			return true;
-	return false;
+	unsigned char found = 0;
+
+	/* No branch in it, so that many bytes are looked at in one go: a token has a thousand. */
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.ptr[i];
+		found |= (unsigned char)((c < ' ') & (c != '\t')) | (c == 0x7f);
+	}
+	return found;
 }
 
 bool bc_http_call_field_ok(struct bc_str name, struct bc_str value)
 {
-	return value.ptr && is_token(name) && !has_control(value);
+	return value.ptr && bc_http_is_token(name) && !has_control(value);
 }
 
-static int check_header(struct bc_str name, struct bc_str value, struct bc_err *err)
+int bc_http_call_check_header(struct bc_str name, struct bc_str value, struct bc_err *err)
 {
 	if (!bc_http_call_field_ok(name, value))
 		return bc_err_tell(err, BC_EINVAL,
@@ -205,7 +212,7 @@ static int add_header(struct bc_http_call *call, const char *line, bool *has_typ
 {
 	struct bc_str value = bc_str_of(line);
 	struct bc_str name = bc_str_split(&value, ':');
-	int rc = check_header(name, value, err);
+	int rc = bc_http_call_check_header(name, value, err);
 
 	if (rc < 0)
 		return rc;
@@ -221,88 +228,69 @@ static int add_header(struct bc_http_call *call, const char *line, bool *has_typ
 	return add_line(call, empty, err);
 }
 
-/* Each keeps a header of curl's own away. */
-static const char *const unwanted[] = { "Expect:", "Accept:", "User-Agent:" };
-
 static int add_headers(struct bc_http_call *call, const struct bc_http_exchange *x,
 		       struct bc_err *err)
 {
-	size_t unwanted_count = x->stream && x->stream->raw_headers ? BC_COUNT(unwanted) : 1;
 	const char *const *line = x->headers;
 	bool has_type = false;
 	int rc = 0;
 
 	for (; line && *line && rc == 0; line++)
 		rc = add_header(call, *line, &has_type, err);
-	for (size_t i = 0; i < unwanted_count && rc == 0; i++)
-		rc = add_line(call, unwanted[i], err);
+	/* Without a value a line keeps a header of curl's own away. */
+	if (rc == 0)
+		rc = add_line(call, "Expect:", err);
 	if (rc == 0 && !has_type)
 		rc = add_line(call, "Content-Type:", err);
 	return rc;
 }
 
-/* A stream that is known to be empty is a request without a body. */
-static bool reads_body(const struct bc_http_exchange *x)
+bool bc_http_call_reads_body(const struct bc_http_exchange *x)
 {
 	return x->stream && x->stream->read && x->stream->body_bytes != 0;
 }
 
-static int check_exchange(const struct bc_http_exchange *x, struct bc_err *err)
+int bc_http_call_check(const struct bc_http_exchange *x, struct bc_err *err)
 {
 	struct bc_str method = bc_str_of(x->method);
 
-	if (!is_token(method) || method.len > METHOD_MAX_BYTES)
+	if (!bc_http_is_token(method) || method.len > METHOD_MAX_BYTES)
 		return bc_err_tell(err, BC_EINVAL, "write GET, POST, PUT or DELETE",
 				   "the request's method is malformed");
 	if (!x->url || (strncasecmp(x->url, "http://", 7) && strncasecmp(x->url, "https://", 8)))
 		return bc_err_tell(err, BC_EINVAL, "write the whole URL, with https://",
 				   "the url starts with neither http:// nor https://");
-	if (reads_body(x) && strcmp(x->method, "HEAD") == 0)
+	if (bc_http_call_reads_body(x) && strcmp(x->method, "HEAD") == 0)
 		return bc_err_tell(err, BC_EINVAL, "leave the body out, or use GET",
 				   "a HEAD request has no body");
 	return 0;
 }
 
-/* HEAD has no body; what has one, or usually has, says its length, be it 0. */
-static CURLcode set_method(CURL *easy, const struct bc_http_exchange *x)
+bool bc_http_call_has_length(const struct bc_http_exchange *x)
 {
 	static const char *const with_body[] = { "POST", "PUT", "PATCH" };
-	bool upload = x->body_bytes > 0;
+
+	if (strcmp(x->method, "HEAD") == 0)
+		return false;
+	for (size_t i = 0; i < BC_COUNT(with_body); i++)
+		if (strcmp(x->method, with_body[i]) == 0)
+			return true;
+	return x->body_bytes > 0;
+}
+
+/* HEAD has no body; what has one, or usually has, says its length. */
+static CURLcode set_method(CURL *easy, const struct bc_http_exchange *x)
+{
 	CURLcode rc = CURLE_OK;
 
 	if (strcmp(x->method, "HEAD") == 0)
 		return curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-	if (reads_body(x)) {
-		SET(CURLOPT_UPLOAD, 1L);
-		SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)x->stream->body_bytes);
-		SET(CURLOPT_CUSTOMREQUEST, x->method);
-		return rc;
-	}
-	for (size_t i = 0; i < BC_COUNT(with_body); i++)
-		upload = upload || strcmp(x->method, with_body[i]) == 0;
-	if (upload) {
+	if (bc_http_call_has_length(x)) {
 		SET(CURLOPT_POST, 1L);
 		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)x->body_bytes);
 		SET(CURLOPT_POSTFIELDS, x->body_bytes > 0 ? x->body : "");
 	}
 	SET(CURLOPT_CUSTOMREQUEST, x->method);
-	return rc;
-}
-
-/*
- * HTTP/1.1 for streams: curl 7.88 opens HTTP/2 windows of 32 MiB, can't take them back, and reads
- * them into memory for a paused stream whenever another one of its connection moves.
- */
-static CURLcode set_stream(struct bc_http_call *call)
-{
-	CURL *easy = call->easy;
-	CURLcode rc = CURLE_OK;
-
-	if (!call->stream)
-		return rc;
-	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	SET(CURLOPT_TIMEOUT_MS, 0L);
-	SET(CURLOPT_READDATA, call);
 	return rc;
 }
 
@@ -319,35 +307,28 @@ static CURLcode set_call(struct bc_http_call *call, const struct bc_http_exchang
 	SET(CURLOPT_PREREQDATA, call);
 	SET(CURLOPT_HEADERDATA, call);
 	SET(CURLOPT_WRITEDATA, call);
-	return rc == CURLE_OK ? set_stream(call) : rc;
+	return rc;
 }
 #undef SET
 
-static void init_stream(struct bc_http_call *call, const struct bc_http_exchange *x)
+void bc_http_call_prepare(struct bc_http_call *call, const struct bc_http_exchange *exchange)
 {
-	call->stream = x->stream;
-	if (!x->stream)
-		return;
-	BC_ASSERT(!x->stream->head == !x->stream->data);
-	call->timeout_ms = x->timeout_ms;
-	call->progress_ms = call->started_ms;
-	call->upload_left =
-		x->stream->body_bytes < 0 ? UINT64_MAX : (uint64_t)x->stream->body_bytes;
+	uint64_t drop_bytes = (uint64_t)exchange->answer_max_bytes * DROP_FACTOR;
+
+	bc_buf_init(&call->body, exchange->answer_max_bytes);
+	bc_buf_init(&call->head, SIZE_MAX);
+	bc_buf_init(&call->link, SIZE_MAX);
+	bc_buf_init(&call->out, SIZE_MAX);
+	bc_buf_init(&call->line, SIZE_MAX);
+	call->body_max_bytes = drop_bytes > DROP_MIN_BYTES ? drop_bytes : DROP_MIN_BYTES;
+	call->started_ms = bc_elapsed_ms(&bc_clock_system);
 }
 
 int bc_http_call_init(struct bc_http_call *call, CURL *model,
 		      const struct bc_http_exchange *exchange, struct bc_err *err)
 {
-	uint64_t drop_bytes = (uint64_t)exchange->answer_max_bytes * DROP_FACTOR;
-	int rc;
+	int rc = bc_http_call_check(exchange, err);
 
-	bc_buf_init(&call->body, exchange->answer_max_bytes);
-	bc_buf_init(&call->head, SIZE_MAX);
-	bc_buf_init(&call->link, SIZE_MAX);
-	call->body_max_bytes = drop_bytes > DROP_MIN_BYTES ? drop_bytes : DROP_MIN_BYTES;
-	call->started_ms = bc_elapsed_ms(&bc_clock_system);
-	init_stream(call, exchange);
-	rc = check_exchange(exchange, err);
 	if (rc == 0)
 		rc = add_headers(call, exchange, err);
 	if (rc < 0)
@@ -367,9 +348,12 @@ int bc_http_call_init(struct bc_http_call *call, CURL *model,
 
 void bc_http_call_finish(struct bc_http_call *call)
 {
-	curl_easy_cleanup(call->easy);
+	if (!call->stream)
+		curl_easy_cleanup(call->easy);
 	curl_slist_free_all(call->headers);
 	bc_buf_finish(&call->body);
 	bc_buf_finish(&call->head);
 	bc_buf_finish(&call->link);
+	bc_buf_finish(&call->out);
+	bc_buf_finish(&call->line);
 }

@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The HTTP client's loop side: curl's sockets and timer on a libuv loop, the calls under way, and
- * their completions.
+ * The HTTP client's loop side: the calls under way and their completions, curl's sockets and timer
+ * on a libuv loop. Calls with whole bodies are curl's; streams travel on connections of our own
+ * pool, which curl only makes.
  *
  * Invariants
- * - curl is only entered from drive() (a socket, the timer or the kick fired), from a caller's
- *   start, cancel or destroy, never from inside one of its own callbacks: those only note what to
- *   watch, whom to wake and who is to end. Poll handles are stopped there and freed by libuv at the
- *   end of the turn. The functions of streams run in there too: a call that one of them cancels
- *   is silent at once and freed when curl has returned.
- * - A completion runs from drive() after curl has returned, so it may start and cancel calls and
- *   destroy the client. Whoever is on the stack above holds a reference; the memory goes with the
- *   last one.
+ * - curl is only entered from drive() (a socket, the timer or the kick fired), from a connection of
+ *   the pool, from a caller's start, cancel or destroy, never from inside one of its own callbacks:
+ *   those only note what to watch and who is to end. Poll handles are stopped there and freed by
+ *   libuv at the end of the turn.
+ * - A call that a stream's function cancels is silent at once and freed when that has returned.
+ * - A completion runs after curl and the stream's functions have returned, so it may start and
+ *   cancel calls and destroy the client. Whoever is on the stack above holds a reference; the
+ *   memory goes with the last one.
  * - curl's "at once" (timer 0) is a task posted to the loop: never inline, and without the
  *   millisecond that a timer would cost.
  * - A socket that cannot be watched for want of memory fails its call, not the whole client.
  * - The deadlines of streams move with each byte, so they are looked at only when the earliest of
  *   those that were set has come.
- * Left to others: the request and the rule that it leaves once (http_call.c), the answer
- * (http_answer.c), what a stream's waiting means (http_stream.c).
+ * Left to others: the request and the rule that it leaves once (http_call.c, http_wire.c), the
+ * answer (http_answer.c), what a stream's waiting means (http_stream.c).
  */
 #include "net/http_client.h"
 
@@ -27,7 +28,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "net/http_call.h"
+#include "net/http_wire.h"
 
 enum { CONNECTIONS_DEFAULT = 64 };
 
@@ -57,8 +58,8 @@ struct bc_http_client {
 	struct bc_http_call *calls;
 	size_t call_count;
 	struct bc_http_call *waking;
-	bool in_wake;
 	struct watch *watches;
+	struct bc_http_pool pool;
 };
 
 static void client_unref(struct bc_http_client *c)
@@ -101,12 +102,11 @@ static void waking_remove(struct bc_http_call *call)
 	call->waking = false;
 }
 
-/* Takes it out of curl and of the list; the answer in it stays readable. */
+/* Takes it out of the list. */
 static void call_unlink(struct bc_http_call *call)
 {
 	struct bc_http_client *c = call->client;
 
-	curl_multi_remove_handle(c->multi, call->easy);
 	waking_remove(call);
 	c->call_count--;
 	if (call->prev)
@@ -123,13 +123,26 @@ static void call_free(struct bc_http_call *call)
 	free(call);
 }
 
+/* Takes it out of curl, or off its connection; the answer in it stays readable. */
+static void call_detach(struct bc_http_call *call, bool ended_well)
+{
+	struct bc_http_client *c = call->client;
+
+	if (call->stream)
+		bc_http_wire_leave(call, &c->pool, ended_well);
+	else
+		curl_multi_remove_handle(c->multi, call->easy);
+}
+
+/* The next call may use its connection, so that is free before the completion. */
 static void call_conclude(struct bc_http_call *call, CURLcode result)
 {
 	struct bc_http_answer answer;
 
 	call_unlink(call);
+	bc_http_call_read(call, result, &answer);
+	call_detach(call, !answer.error && !call->cancelled);
 	if (!call->cancelled) {
-		bc_http_call_read(call, result, &answer);
 		call->concluded = true;
 		call->done(call->ctx, &answer);
 	}
@@ -139,7 +152,7 @@ static void call_conclude(struct bc_http_call *call, CURLcode result)
 static void doom(struct bc_http_call *call, CURLcode result)
 {
 	call->doomed = call->client->doomed = true;
-	call->doom = result;
+	call->result = result;
 }
 
 /* A completion may end any other call, so the list is read from its start each time. */
@@ -151,11 +164,22 @@ static void conclude_doomed(struct bc_http_client *c)
 	while (call && !c->closing) {
 		struct bc_http_call *next = call->next;
 		if (call->doomed || call->cancelled) {
-			call_conclude(call, call->doom);
+			call_conclude(call, call->result);
 			next = c->calls;
 		}
 		call = next;
 	}
+}
+
+/* curl has made its connection, or has not. */
+static void call_connected(struct bc_http_call *call, CURLcode result)
+{
+	if (result == CURLE_OK && bc_http_pool_connected(call) < 0)
+		result = CURLE_OUT_OF_MEMORY;
+	if (result != CURLE_OK)
+		call_conclude(call, result);
+	else if (!bc_http_wire_go_on(call, &call->client->pool))
+		call_conclude(call, call->result);
 }
 
 static void conclude_finished(struct bc_http_client *c)
@@ -164,8 +188,13 @@ static void conclude_finished(struct bc_http_client *c)
 	int left;
 
 	while (!c->closing && (message = curl_multi_info_read(c->multi, &left))) {
-		if (message->msg == CURLMSG_DONE)
-			call_conclude(call_of(message->easy_handle), message->data.result);
+		struct bc_http_call *call = call_of(message->easy_handle);
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		if (call->stream)
+			call_connected(call, message->data.result);
+		else
+			call_conclude(call, message->data.result);
 	}
 }
 
@@ -206,17 +235,15 @@ static void wake_calls(struct bc_http_client *c)
 	struct bc_http_call *call = c->waking;
 
 	c->waking = NULL;
-	c->in_wake = true;
 	while (call) {
 		struct bc_http_call *next = call->wake_next;
 		call->waking = false;
-		CURLcode result = bc_http_stream_wake(call);
-		if (result != CURLE_OK)
-			doom(call, result);
+		bc_http_stream_wake(call);
+		if (!call->doomed && !bc_http_wire_go_on(call, &c->pool))
+			doom(call, call->result);
 		stall_watch(call, bc_elapsed_ms(&bc_clock_system));
 		call = next;
 	}
-	c->in_wake = false;
 }
 
 /* The one way into curl's state machine; what it finished is concluded on the way out. */
@@ -301,8 +328,6 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *so
 
 	if (c->closing)
 		return 0;
-	if (call && !(what & CURL_POLL_IN) && bc_http_stream_went_deaf(call))
-		bc_http_call_wake(call);
 	if (what == CURL_POLL_REMOVE) {
 		if (w)
 			watch_close(w);
@@ -325,6 +350,20 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *so
 		bc_loop_watches_more(c->loop);
 	}
 	return 0;
+}
+
+static void on_conn_ready(struct bc_http_conn *conn, int events)
+{
+	struct bc_http_call *call = conn->call;
+	struct bc_http_client *c = call->client;
+
+	c->refs++;
+	if (!bc_http_wire_ready(call, &c->pool, events))
+		call_conclude(call, call->result);
+	else
+		stall_watch(call, call->progress_ms);
+	conclude_doomed(c);
+	client_unref(c);
 }
 
 static void on_kick(struct bc_task *task)
@@ -358,8 +397,7 @@ static int on_timeout_change(CURLM *multi, long timeout_ms, void *ctx)
 	if (c->closing)
 		return 0;
 	bc_timer_stop(c->timer);
-	/* What a call that is woken asks for, drive() does next. */
-	if (timeout_ms == 0 && !c->in_wake)
+	if (timeout_ms == 0)
 		kick(c);
 	else if (timeout_ms > 0)
 		bc_timer_start(c->timer, (uint64_t)timeout_ms);
@@ -424,6 +462,11 @@ static int client_open(struct bc_http_client *c, struct bc_loop *loop,
 		rc = bc_http_model_create(options, &c->model, err);
 	if (rc == 0 && multi_open(c, options) < 0)
 		rc = bc_err_nomem(err);
+	c->pool = (struct bc_http_pool){
+		.loop = loop, .multi = c->multi, .model = c->model, .ready = on_conn_ready
+	};
+	if (rc == 0 && bc_http_pool_open(&c->pool, options) < 0)
+		rc = bc_err_nomem(err);
 	return rc;
 }
 
@@ -453,6 +496,7 @@ void bc_http_client_destroy(struct bc_http_client *c)
 	BC_ASSERT(c->inside == 0);
 	while (c->calls)
 		bc_http_call_cancel(c->calls);
+	bc_http_pool_close(&c->pool);
 	c->closing = true;
 	while (c->watches)
 		watch_close(c->watches);
@@ -461,6 +505,37 @@ void bc_http_client_destroy(struct bc_http_client *c)
 	bc_timer_destroy(c->timer);
 	bc_timer_destroy(c->stall);
 	client_unref(c);
+}
+
+static void wake_later(struct bc_http_call *call)
+{
+	struct bc_http_client *c = call->client;
+
+	if (call->waking)
+		return;
+	call->waking = true;
+	call->wake_next = c->waking;
+	c->waking = call;
+	kick(c);
+}
+
+static int call_begin(struct bc_http_client *c, struct bc_http_call *call,
+		      const struct bc_http_exchange *exchange, struct bc_err *err)
+{
+	bool wake = false;
+	int rc;
+
+	call->stream = exchange->stream;
+	if (call->stream) {
+		rc = bc_http_wire_start(call, &c->pool, exchange, &wake, err);
+	} else {
+		rc = bc_http_call_init(call, c->model, exchange, err);
+		if (rc == 0 && curl_multi_add_handle(c->multi, call->easy) != CURLM_OK)
+			rc = bc_err_nomem(err);
+	}
+	if (wake)
+		wake_later(call);
+	return rc;
 }
 
 int bc_http_call_start(struct bc_http_client *c, const struct bc_http_exchange *exchange,
@@ -473,32 +548,21 @@ int bc_http_call_start(struct bc_http_client *c, const struct bc_http_exchange *
 	BC_ASSERT(!c->closing);
 	if (!call)
 		return bc_err_nomem(err);
-	rc = bc_http_call_init(call, c->model, exchange, err);
-	if (rc == 0 && curl_multi_add_handle(c->multi, call->easy) != CURLM_OK)
-		rc = bc_err_nomem(err);
-	if (rc < 0) {
-		call_free(call);
-		return rc;
-	}
+	bc_http_call_prepare(call, exchange);
 	call->done = done;
 	call->ctx = ctx;
 	call_link(c, call);
+	rc = call_begin(c, call, exchange, err);
+	if (rc < 0) {
+		call_unlink(call);
+		call_detach(call, false);
+		call_free(call);
+		return rc;
+	}
 	stall_watch(call, call->started_ms);
 	if (ret_call)
 		*ret_call = call;
 	return 0;
-}
-
-void bc_http_call_wake(struct bc_http_call *call)
-{
-	struct bc_http_client *c = call->client;
-
-	if (call->waking)
-		return;
-	call->waking = true;
-	call->wake_next = c->waking;
-	c->waking = call;
-	kick(c);
 }
 
 void bc_http_call_resume_read(struct bc_http_call *call)
@@ -506,7 +570,7 @@ void bc_http_call_resume_read(struct bc_http_call *call)
 	if (call->concluded || call->cancelled)
 		return;
 	call->read_resumed = true;
-	bc_http_call_wake(call);
+	wake_later(call);
 }
 
 void bc_http_call_resume(struct bc_http_call *call)
@@ -524,6 +588,7 @@ void bc_http_call_cancel(struct bc_http_call *call)
 		return;
 	}
 	call_unlink(call);
+	call_detach(call, false);
 	call_free(call);
 }
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * HTTP client: libcurl's multi interface on a loop; bodies whole or as streams. No redirects, no
- * netrc, no signals, no proxy but the one given, TLS always verified. Connections are pooled and
- * kept alive for a bounded time. A request leaves at most once per call: nothing is repeated behind
- * the caller's back. Everything runs on the loop's thread; completions are never called inline, and
- * may start and cancel calls and destroy the client.
+ * HTTP client on a loop; bodies whole or as streams. Whole ones are carried by libcurl's multi
+ * interface; streams by ourselves, over connections that libcurl makes (names, TCP, proxies, TLS).
+ * No redirects, no netrc, no signals, no proxy but the one given, TLS always verified. Connections
+ * are pooled and kept alive for a bounded time, those of streams apart from the others. A request
+ * leaves at most once per call: nothing is repeated behind the caller's back. Everything runs on
+ * the loop's thread; completions are never called inline, and may start and cancel calls and
+ * destroy the client.
  */
 #ifndef BC_NET_HTTP_CLIENT_H
 #define BC_NET_HTTP_CLIENT_H
@@ -86,15 +88,19 @@ struct bc_http_answer_head {
 /*
  * Bodies that stream, in place of exchange->body and answer->body. Both directions stop when the
  * caller says so and go on when he resumes them; meanwhile the socket is not read, and nothing is
- * kept but what curl read in one go (16 KiB). Streams speak HTTP/1.1 only: a paused HTTP/2 stream
- * was measured to pile up 32 MiB as soon as another one moves on its connection.
+ * kept. Streams speak HTTP/1.1 only: a paused HTTP/2 stream of curl's was measured to pile up 32
+ * MiB as soon as another one moves on its connection.
  *
- * The functions are called from inside curl: they may resume and cancel calls, but neither start
- * one nor destroy the client (post a task for that).
+ * The functions are called in the middle of an exchange, never from bc_http_call_start: they may
+ * resume and cancel calls, but neither start one nor destroy the client (post a task for that).
+ *
+ * A request goes out on a kept connection if there is one; only if that takes no byte of it is
+ * another one made. So one that a dying connection swallowed fails with request_sent.
  *
  * An answer is passed on as it came: nothing is decoded but the chunked coding. One whose framing
  * is ambiguous (a repeated or odd Content-Length, one beside Transfer-Encoding, another coding than
  * chunked, folded lines, names or values with control bytes) ends the call with BC_EIO, unshown.
+ * One whose end is that of its connection is whole only if TLS, where there is TLS, said goodbye.
  *
  * An answer of 300 or more that comes before the request's body has ended ends the sending: its
  * head and body are delivered, read is not called again, the connection is closed. Below 300 the

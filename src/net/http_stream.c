@@ -1,31 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bodies that stream through the HTTP client, and the rules of waiting.
+ * What a stream's functions are told and asked, and the rules of waiting: data_waits and read_waits
+ * are set by what the caller answers (false, BC_HTTP_STREAM_WAIT); he moves out by resuming, which
+ * counts from the loop's next turn. Meanwhile his function is not called.
  *
- * Each direction has two switches, and they are not the same:
- *   data_waits, read_waits        the caller said so (false, BC_HTTP_STREAM_WAIT); he moves out by
- *                                 resuming, which counts from the loop's next turn
- *   receive_paused, send_paused   curl was told so, by the value that its callback returned when
- *                                 it came while the caller waits; bc_http_stream_wake moves out
- * A caller who waits is not in curl's way until it has more for him: so an answer whose last bytes
- * have been taken ends even though he waits.
- *
- * Measured and read in 7.88.1, hence
- * - curl_easy_pause delivers what it kept at once, from inside: so it is called from the loop only.
- * - curl_easy_pause with a pause bit that a callback did not set reads from the socket all the
- *   same. Only bits that are set already are ever given to it.
- * - An answer of 300 or more makes curl stop sending, at its head, or at its end if it says
- *   "Connection: close" (no more is read for it from there on). But a send that is paused keeps
- *   the call alive for ever. And when the peer ends while a send is paused, curl says nothing.
- *   What it does in each of these cases is to stop watching the connection: that is the sign to
- *   wake the call (bc_http_stream_went_deaf).
- * Left to others: when to wake (http_client.c), the wording of failures (http_answer.c).
+ * Invariants
+ * - How an answer is framed is known before its head is shown; an ambiguous one is not shown.
+ * - Whatever a function did, after it the call may be cancelled: nothing of its caller's is touched
+ *   then, and the call ends as soon as it is out of his hands.
+ * - read gives every byte once.
+ * Left to others: sockets and when to wake (http_wire.c, http_client.c), the wording of failures
+ * (http_answer.c).
  */
 #include "net/http_call.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "base/clock.h"
 
-enum { FIELDS_MAX = 256, REFUSED_FROM = 300 };
+enum { FIELDS_MAX = 256, CHUNK_HEAD_BYTES = 20 };
 
 void bc_http_stream_moved(struct bc_http_call *call)
 {
@@ -39,6 +33,7 @@ struct framing {
 	unsigned lengths, codings;
 	int64_t length; /* -1: none, or nonsense */
 	bool chunked;
+	bool close, keep_alive; /* as the fields Connection say */
 };
 
 static int64_t length_of(struct bc_str value)
@@ -46,6 +41,15 @@ static int64_t length_of(struct bc_str value)
 	uint64_t length;
 
 	return bc_parse_u64(value, &length) < 0 || length > INT64_MAX ? -1 : (int64_t)length;
+}
+
+static void connection_note(struct framing *f, struct bc_str list)
+{
+	while (list.ptr) {
+		struct bc_str item = bc_str_trim(bc_str_split(&list, ','));
+		f->close = f->close || bc_str_ieq(item, "close");
+		f->keep_alive = f->keep_alive || bc_str_ieq(item, "keep-alive");
+	}
 }
 
 static void framing_note(struct framing *f, const struct bc_http_field *field)
@@ -56,6 +60,8 @@ static void framing_note(struct framing *f, const struct bc_http_field *field)
 	} else if (bc_str_ieq(field->name, "transfer-encoding")) {
 		f->codings++;
 		f->chunked = bc_str_ieq(field->value, "chunked");
+	} else if (bc_str_ieq(field->name, "connection")) {
+		connection_note(f, field->value);
 	}
 }
 
@@ -66,10 +72,24 @@ static bool framing_ok(const struct framing *f, bool http_1_0)
 	return f->lengths == 0 || (f->lengths == 1 && f->length >= 0);
 }
 
-static enum bc_http_cut show_head(struct bc_http_call *call, int status)
+/* RFC 9112 6.3. */
+static void framing_apply(const struct framing *f, struct bc_http_call *call, int status)
+{
+	bool has_none = call->no_answer_body || status == 204 || status == 304;
+
+	bc_http_chunks_begin(&call->chunks);
+	call->answer_chunked = f->chunked && !has_none;
+	call->answer_endless = !has_none && !f->chunked && f->lengths == 0;
+	call->answer_left = has_none || f->lengths == 0 ? 0 : (uint64_t)f->length;
+	call->answer_over = !call->answer_chunked && !call->answer_endless && !call->answer_left;
+	call->answer_closes =
+		call->answer_endless || f->close || (call->http_1_0 && !f->keep_alive);
+}
+
+static enum bc_http_cut read_fields(struct bc_http_call *call, struct bc_http_field *fields,
+				    size_t *ret_count, struct framing *ret_framing)
 {
 	struct bc_str rest = { call->head.data, call->head.len };
-	struct bc_http_field fields[FIELDS_MAX];
 	struct framing framing = { .length = -1 };
 	size_t count = 0;
 
@@ -83,8 +103,29 @@ static enum bc_http_cut show_head(struct bc_http_call *call, int status)
 		fields[count] = (struct bc_http_field){ name, bc_str_trim(value) };
 		framing_note(&framing, &fields[count]);
 	}
-	if (!framing_ok(&framing, call->http_1_0))
-		return BC_CUT_FRAMING;
+	*ret_count = count;
+	*ret_framing = framing;
+	return framing_ok(&framing, call->http_1_0) ? BC_CUT_NONE : BC_CUT_FRAMING;
+}
+
+static enum bc_http_cut caller_left(const struct bc_http_call *call)
+{
+	return call->cancelled ? BC_CUT_CALLER : BC_CUT_NONE;
+}
+
+enum bc_http_cut bc_http_stream_head(struct bc_http_call *call, int status)
+{
+	struct bc_http_field fields[FIELDS_MAX];
+	struct framing framing;
+	size_t count;
+	enum bc_http_cut why = read_fields(call, fields, &count, &framing);
+
+	if (why != BC_CUT_NONE)
+		return why;
+	framing_apply(&framing, call, status);
+	bc_http_stream_moved(call);
+	if (!call->stream->head)
+		return BC_CUT_NONE;
 	struct bc_http_answer_head head = { .status = status,
 					    .fields = fields,
 					    .field_count = count,
@@ -92,104 +133,74 @@ static enum bc_http_cut show_head(struct bc_http_call *call, int status)
 	++*call->inside;
 	call->stream->head(call->stream->ctx, &head);
 	--*call->inside;
-	return call->cancelled ? BC_CUT_CALLER : BC_CUT_NONE;
-}
-
-enum bc_http_cut bc_http_stream_head(struct bc_http_call *call, int status)
-{
-	if (call->cancelled)
-		return BC_CUT_CALLER;
-	bc_http_stream_moved(call);
-	return call->stream->head ? show_head(call, status) : BC_CUT_NONE;
+	return caller_left(call);
 }
 
 /* --- the bodies ------------------------------------------------------------------------------- */
 
-size_t bc_http_stream_data(struct bc_http_call *call, struct bc_str bytes)
+enum bc_http_cut bc_http_stream_data(struct bc_http_call *call, struct bc_str bytes)
 {
-	if (call->cancelled)
-		return CURL_WRITEFUNC_ERROR;
-	if (call->data_waits) {
-		call->receive_paused = true;
-		return CURL_WRITEFUNC_PAUSE;
-	}
-	call->body_bytes += bytes.len;
 	bc_http_stream_moved(call);
+	if (!call->stream->head)
+		return bc_http_call_keep(call, bytes);
+	call->body_bytes += bytes.len;
 	++*call->inside;
 	call->data_waits = !call->stream->data(call->stream->ctx, bytes);
 	--*call->inside;
-	return call->cancelled ? CURL_WRITEFUNC_ERROR : bytes.len;
+	return caller_left(call);
 }
 
-static size_t read_abort(struct bc_http_call *call, enum bc_http_cut why)
+/* Around the bytes that stand in room behind the space for it; of none, the body's end. */
+static struct bc_str put_in_chunk(char *room, size_t len)
 {
-	call->cut = why;
-	return CURL_READFUNC_ABORT;
+	char size[CHUNK_HEAD_BYTES];
+	size_t digits = (size_t)snprintf(size, sizeof(size), "%zx\r\n", len);
+	char *chunk = room + CHUNK_HEAD_BYTES - digits;
+
+	memcpy(chunk, size, digits);
+	memcpy(chunk + digits + len, "\r\n", 2);
+	return (struct bc_str){ chunk, digits + len + 2 };
 }
 
-static size_t read_pause(struct bc_http_call *call)
+enum bc_http_cut bc_http_stream_read(struct bc_http_call *call, char *room,
+				     struct bc_str *ret_bytes)
 {
-	call->send_paused = true;
-	return CURL_READFUNC_PAUSE;
-}
-
-/* curl's; never asked again once the length that was announced has been given. */
-size_t bc_http_stream_on_read(char *buffer, size_t size, size_t count, void *ctx)
-{
-	struct bc_http_call *call = ctx;
-	size_t room = size * count;
+	bool counted = call->stream->body_bytes >= 0;
+	size_t most = BC_HTTP_PIECE_BYTES;
+	char *bytes = room + CHUNK_HEAD_BYTES;
 	ssize_t n;
 
-	if (call->deaf && !call->head_whole)
-		return CURL_READFUNC_ABORT;
-	if (call->read_waits || (call->head_whole && call->status >= REFUSED_FROM))
-		return read_pause(call);
-	if (room > call->upload_left)
-		room = (size_t)call->upload_left;
+	*ret_bytes = (struct bc_str){ bytes, 0 };
+	if (most > call->upload_left)
+		most = (size_t)call->upload_left;
 	++*call->inside;
-	n = call->cancelled ? BC_HTTP_STREAM_ABORT
-			    : call->stream->read(call->stream->ctx, buffer, room);
+	n = call->stream->read(call->stream->ctx, bytes, most);
 	--*call->inside;
 	if (call->cancelled || (n < 0 && n != BC_HTTP_STREAM_WAIT))
-		return read_abort(call, BC_CUT_CALLER);
+		return BC_CUT_CALLER;
 	call->read_waits = n == BC_HTTP_STREAM_WAIT;
 	if (call->read_waits)
-		return read_pause(call);
-	BC_ASSERT((size_t)n <= room);
-	if (n == 0 && call->stream->body_bytes >= 0)
-		return read_abort(call, BC_CUT_SHORT);
-	call->read_asked = true;
-	if (call->stream->body_bytes >= 0)
-		call->upload_left -= (uint64_t)n;
+		return BC_CUT_NONE;
+	BC_ASSERT((size_t)n <= most);
+	if (n == 0 && counted)
+		return BC_CUT_SHORT;
 	bc_http_stream_moved(call);
-	return (size_t)n;
+	if (counted)
+		call->upload_left -= (uint64_t)n;
+	call->reading = n > 0 && call->upload_left > 0;
+	*ret_bytes = counted ? (struct bc_str){ bytes, (size_t)n } : put_in_chunk(room, (size_t)n);
+	return BC_CUT_NONE;
 }
 
 /* --- waiting ---------------------------------------------------------------------------------- */
 
-CURLcode bc_http_stream_wake(struct bc_http_call *call)
+void bc_http_stream_wake(struct bc_http_call *call)
 {
-	bool was_paused = call->receive_paused || call->send_paused;
-
 	if (call->data_resumed || call->read_resumed)
 		bc_http_stream_moved(call);
 	call->data_waits = call->data_waits && !call->data_resumed;
 	call->read_waits = call->read_waits && !call->read_resumed;
 	call->data_resumed = call->read_resumed = false;
-	if (call->cancelled || !was_paused)
-		return CURLE_OK;
-	/* The send is tried in any case; if the caller still waits, it is paused again. */
-	call->receive_paused = call->receive_paused && call->data_waits;
-	call->send_paused = false;
-	return curl_easy_pause(call->easy, call->receive_paused ? CURLPAUSE_RECV : CURLPAUSE_CONT);
-}
-
-bool bc_http_stream_went_deaf(struct bc_http_call *call)
-{
-	if (!call->stream || !call->send_paused || call->receive_paused || call->deaf)
-		return false;
-	call->deaf = true;
-	return true;
 }
 
 uint64_t bc_http_stream_due_ms(const struct bc_http_call *call)
