@@ -73,11 +73,11 @@ int bc_log_parse(struct bc_str text, enum bc_log_level *ret_level, bool *ret_jso
 	return 0;
 }
 
-/* Values are searched before they are escaped or cut: half a secret at a cut is one too. */
+/* Values that were escaped or cut are searched as they were: half a secret at a cut is one too. */
 static bool holds_secret(const struct bc_log_line *line, const struct bc_log_field *fields,
 			 size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; line->altered && i < n; i++)
 		if (fields[i].type == BC_FIELD_STR && fields[i].str.ptr &&
 		    bc_secret_occurs(fields[i].str.ptr, fields[i].str.len))
 			return true;

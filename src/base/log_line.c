@@ -157,6 +157,7 @@ static void put_quoted(struct bc_log_line *line, bool json, struct bc_str s)
 		struct unit u = unit_at(s);
 		size_t len = spell_unit(&u, json, text);
 
+		line->altered = line->altered || len != u.len || len > left;
 		if (len > left) {
 			put_text(line, cut_mark);
 			break;
@@ -229,6 +230,7 @@ static void start(struct bc_log_line *line, bool json, uint64_t wall_ms, enum bc
 	char time[BC_TIME_TEXT_BYTES];
 
 	line->len = 0;
+	line->altered = false;
 	bc_time_format(wall_ms, time);
 	put_text(line, json ? "{\"ts\":\"" : "");
 	put_text(line, time);
@@ -258,6 +260,7 @@ void bc_log_line_render(struct bc_log_line *line, bool json, uint64_t wall_ms,
 		if (is_absent(&fields[i]))
 			continue;
 		cut = strlen(fields[i].key) + MIN_FIELD_BYTES > room(line);
+		line->altered = line->altered || cut;
 		if (cut)
 			break;
 		put_key(line, json, &fields[i]);

@@ -16,6 +16,7 @@ enum {
 struct bc_log_line {
 	char bytes[BC_LOG_LINE_BYTES]; /* ends in a line feed; not NUL-terminated */
 	size_t len;
+	bool altered; /* a value stands in it otherwise than as its bytes: escaped, or cut */
 };
 
 /*

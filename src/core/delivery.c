@@ -78,6 +78,7 @@ void delivery_lane_fill(struct lane *lane)
 {
 	struct bc_delivery *d = lane->delivery;
 	uint32_t room = lane_room(lane);
+	atomic_store(&d->deaf, false);
 	if (d->stopping || !d->released || !(room || lane->in_flight))
 		return;
 	lane->again = true;
@@ -218,17 +219,33 @@ static void tick(void *ctx)
 	fill_all(d);
 }
 
+/* It has no room, and will look for itself as soon as it has. */
+static bool is_deaf(const struct lane *lane)
+{
+	return !lane->leasing && !lane_room(lane) && (lane->again || !lane->in_flight);
+}
+
+static bool all_deaf(const struct bc_delivery *d)
+{
+	size_t i = 0;
+	while (i < d->lane_count && is_deaf(d->lanes[i]))
+		i++;
+	return d->lane_count && i == d->lane_count;
+}
+
 static void wake(struct bc_task *task)
 {
 	struct bc_delivery *d = BC_CONTAINER(task, struct bc_delivery, wake);
 	atomic_store(&d->woken, false);
 	fill_all(d);
+	atomic_store(&d->deaf, !d->stopping && all_deaf(d));
 	delivery_check_stopped(d);
 }
 
+/* While a partner is slow every order that comes would wake the loop for nothing. */
 void bc_delivery_wake(struct bc_delivery *d)
 {
-	if (!atomic_exchange(&d->woken, true))
+	if (!atomic_load(&d->deaf) && !atomic_exchange(&d->woken, true))
 		bc_loop_post(d->loop, &d->wake);
 }
 
@@ -511,6 +528,7 @@ void bc_delivery_stop(struct bc_delivery *d, uint64_t grace_ms, void (*done)(voi
 	bc_timer_stop(d->tick);
 	bc_timer_start(d->grace, grace_ms);
 	/* Never from inside this call: the wake task finds everything at rest. */
+	atomic_store(&d->deaf, false);
 	bc_delivery_wake(d);
 }
 

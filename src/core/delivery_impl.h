@@ -98,6 +98,8 @@ struct bc_delivery {
 	bool told_begin;     /* that the store does not let it begin */
 	struct bc_task wake;
 	atomic_bool woken;
+	atomic_bool
+		deaf; /* no lane would make use of a wake; ended by whichever looks for itself */
 	uint32_t operations; /* store operations under way */
 	bool released;	     /* no row is leased without a job; until then nothing is leased */
 	bool restored;	     /* lanes stand as they stood when the last process ended */

@@ -58,10 +58,19 @@ const char *const bc_lane_state_name[BC_LANE_STATES] = {
 	[BC_LANE_PARKED] = "parked",   [BC_LANE_PAUSED] = "paused",
 };
 
+static char *put_label(char *at, struct bc_str label)
+{
+	size_t len = label.len < BC_LABEL_MAX ? label.len : BC_LABEL_MAX;
+	if (len)
+		memcpy(at, label.ptr, len);
+	return at + len;
+}
+
 char *bc_lane_name(struct bc_str partner, struct bc_str product, char *name)
 {
-	snprintf(name, BC_LANE_NAME_BYTES, "%.*s.%.*s", (int)partner.len, partner.ptr,
-		 (int)product.len, product.ptr);
+	char *at = put_label(name, partner);
+	*at++ = '.';
+	*put_label(at, product) = '\0';
 	return name;
 }
 

@@ -2,6 +2,8 @@
 /* See story.h. */
 #include "core/story.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 int bc_json_set_time(json_t *object, const char *key, uint64_t wall_ms)
@@ -42,20 +44,41 @@ static int set_words(json_t *object, const char *key, const char *words)
 	return json_object_set_new(object, key, bc_json_words(words));
 }
 
-static int set_conversion(json_t *j, const struct bc_order *o)
+/* --- an order ------------------------------------------------------------------------------ */
+
+/* Who is told of an order, member by member, in the order of its JSON. */
+struct listener {
+	void (*text)(struct listener *l, const char *key, struct bc_str value);
+	void (*number)(struct listener *l, const char *key, uint64_t value);
+};
+
+/* What is absent is not told, here and below. */
+static void tell_text(struct listener *l, const char *key, struct bc_str value)
+{
+	if (value.ptr)
+		l->text(l, key, value);
+}
+
+static void tell_time(struct listener *l, const char *key, uint64_t wall_ms)
+{
+	char text[BC_TIME_TEXT_BYTES];
+	if (wall_ms)
+		l->text(l, key, bc_str_of(bc_time_format(wall_ms, text)));
+}
+
+static void tell_conversion(struct listener *l, const struct bc_order *o)
 {
 	char lane[BC_LANE_NAME_BYTES];
 	if (o->state == BC_ORDER_UNATTRIBUTED)
-		return 0;
-	int bad = set_str(j, "product", o->product);
-	bad |= set_cstr(j, "lane", bc_lane_name(o->partner, o->product, lane));
-	bad |= set_cstr(j, "kind", o->is_test ? "test" : "production");
-	bad |= json_object_set_new(j, "attempt_count", json_integer(o->attempts));
+		return;
+	tell_text(l, "product", o->product);
+	tell_text(l, "lane", bc_str_of(bc_lane_name(o->partner, o->product, lane)));
+	tell_text(l, "kind", o->is_test ? BC_STR("test") : BC_STR("production"));
+	l->number(l, "attempt_count", o->attempts);
 	if (o->state == BC_ORDER_PENDING)
-		bad |= bc_json_set_time(j, "next_attempt_at", o->due_ms);
+		tell_time(l, "next_attempt_at", o->due_ms);
 	if (o->state == BC_ORDER_PENDING || o->state == BC_ORDER_SENDING)
-		bad |= bc_json_set_time(j, "deadline_at", o->deadline_ms);
-	return bad;
+		tell_time(l, "deadline_at", o->deadline_ms);
 }
 
 static const char *const comment_names[] = {
@@ -65,38 +88,126 @@ static const char *const comment_names[] = {
 };
 
 /* What only an order of Adobe Commerce has. */
-static int set_commerce(json_t *j, const struct bc_order *o)
+static void tell_commerce(struct listener *l, const struct bc_order *o)
 {
-	int bad = bc_json_set_time(j, "revoked_at", o->revoked_ms);
+	tell_time(l, "revoked_at", o->revoked_ms);
 	if (o->entity_id)
-		bad |= json_object_set_new(j, "entity_id", json_integer((json_int_t)o->entity_id));
+		l->number(l, "entity_id", o->entity_id);
 	if (o->edition)
-		bad |= json_object_set_new(j, "edition", json_integer(o->edition));
+		l->number(l, "edition", o->edition);
 	if (o->comment != BC_COMMENT_NONE)
-		bad |= set_cstr(j, "comment", comment_names[o->comment]);
-	return bad;
+		tell_text(l, "comment", bc_str_of(comment_names[o->comment]));
+}
+
+static void tell_order(struct listener *l, const struct bc_order *o)
+{
+	tell_text(l, "order", o->order);
+	tell_text(l, "state", bc_str_of(bc_order_state_name(o->state)));
+	tell_text(l, "reason", o->reason);
+	tell_conversion(l, o);
+	tell_text(l, "amount", o->amount);
+	tell_text(l, "currency", o->currency);
+	tell_time(l, "created_at", o->created_ms);
+	tell_time(l, "updated_at", o->updated_ms);
+	tell_time(l, "finished_at", o->finished_ms);
+	tell_commerce(l, o);
+}
+
+/* As a tree. */
+struct tree {
+	struct listener base;
+	json_t *object;
+	int bad;
+};
+
+static void set_text(struct listener *l, const char *key, struct bc_str value)
+{
+	struct tree *t = BC_CONTAINER(l, struct tree, base);
+	t->bad |= json_object_set_new(t->object, key, json_stringn(value.ptr, value.len));
+}
+
+static void set_number(struct listener *l, const char *key, uint64_t value)
+{
+	struct tree *t = BC_CONTAINER(l, struct tree, base);
+	t->bad |= json_object_set_new(t->object, key, json_integer((json_int_t)value));
 }
 
 json_t *bc_order_json(const struct bc_order *o)
 {
-	json_t *j = json_object();
-	if (!j)
+	struct tree t = { .base = { set_text, set_number }, .object = json_object() };
+	if (!t.object)
 		return NULL;
-	int bad = set_str(j, "order", o->order);
-	bad |= set_cstr(j, "state", bc_order_state_name(o->state));
-	bad |= set_str(j, "reason", o->reason);
-	bad |= set_conversion(j, o);
-	bad |= set_str(j, "amount", o->amount);
-	bad |= set_str(j, "currency", o->currency);
-	bad |= bc_json_set_time(j, "created_at", o->created_ms);
-	bad |= bc_json_set_time(j, "updated_at", o->updated_ms);
-	bad |= bc_json_set_time(j, "finished_at", o->finished_ms);
-	bad |= set_commerce(j, o);
-	if (!bad)
-		return j;
-	json_decref(j);
+	tell_order(&t.base, o);
+	if (!t.bad)
+		return t.object;
+	json_decref(t.object);
 	return NULL;
 }
+
+/* As text. What has to be escaped, or may not be UTF-8, is left to who builds trees. */
+struct sheet {
+	struct listener base;
+	char *at, *end;
+	bool bad;
+};
+
+static void put(struct sheet *s, const char *bytes, size_t len)
+{
+	if (s->bad || (size_t)(s->end - s->at) < len) {
+		s->bad = true;
+		return;
+	}
+	memcpy(s->at, bytes, len);
+	s->at += len;
+}
+
+static void put_key(struct sheet *s, const char *key)
+{
+	put(s, s->at[-1] == '{' ? "\"" : ",\"", s->at[-1] == '{' ? 1 : 2);
+	put(s, key, strlen(key));
+	put(s, "\":", 2);
+}
+
+static bool is_plain(struct bc_str text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
+		if (c < 0x20 || c > 0x7e || c == '"' || c == '\\')
+			return false;
+	}
+	return true;
+}
+
+static void write_text(struct listener *l, const char *key, struct bc_str value)
+{
+	struct sheet *s = BC_CONTAINER(l, struct sheet, base);
+	s->bad = s->bad || !is_plain(value);
+	put_key(s, key);
+	put(s, "\"", 1);
+	put(s, value.ptr, value.len);
+	put(s, "\"", 1);
+}
+
+static void write_number(struct listener *l, const char *key, uint64_t value)
+{
+	struct sheet *s = BC_CONTAINER(l, struct sheet, base);
+	char digits[24];
+	put_key(s, key);
+	put(s, digits, (size_t)snprintf(digits, sizeof(digits), "%" PRIu64, value));
+}
+
+struct bc_str bc_order_text(const struct bc_order *o, char *text, size_t text_bytes)
+{
+	struct sheet s = { .base = { write_text, write_number },
+			   .at = text,
+			   .end = text + text_bytes };
+	put(&s, "{", 1);
+	tell_order(&s.base, o);
+	put(&s, "}", 1);
+	return s.bad ? (struct bc_str){ NULL, 0 } : (struct bc_str){ text, (size_t)(s.at - text) };
+}
+
+/* --- its story ----------------------------------------------------------------------------- */
 
 static json_t *click_json(const struct bc_order *o)
 {

@@ -13,6 +13,11 @@
 /* One order in a list or an answer: order, state, reason, product, lane, kind, times; of one of
  * Adobe Commerce entity_id, edition, revoked_at, comment. NULL: no memory. */
 BC_MUST_CHECK json_t *bc_order_json(const struct bc_order *order);
+/* The same as text, as jansson would dump it without spaces: far cheaper, and there is one for each
+ * report. Absent where it does not fit, or a text of it is not plain ASCII or needs an escape:
+ * bc_order_json knows how. text_bytes is at least 1. */
+BC_MUST_CHECK struct bc_str bc_order_text(const struct bc_order *order, char *text,
+					  size_t text_bytes);
 /* The whole story: the above, the click, every attempt, how its lane stands (lane may be NULL). */
 BC_MUST_CHECK json_t *bc_story_json(const struct bc_order *order, const struct bc_attempt *attempts,
 				    uint32_t count, const struct bc_lane_status *lane);

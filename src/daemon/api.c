@@ -134,10 +134,15 @@ bool call_failed(struct call *call, const struct bc_store_op *op)
 /* Compares segment by segment; the parameter on the way is not decoded yet. */
 static bool path_fits(struct call *call, const char *pattern)
 {
-	struct bc_str want = bc_str_of(pattern), have = call->request->path;
-	/* Most are told apart by the letter after the slash, and this is on every request's way. */
-	if (have.len > 1 && have.ptr[1] != pattern[1])
-		return false;
+	struct bc_str want, have = call->request->path;
+	/* This is on every request's way: nearly all are told apart before their parameter. */
+	size_t same = 0;
+	while (same < have.len && pattern[same] && pattern[same] != '{' &&
+	       pattern[same] == have.ptr[same])
+		same++;
+	if (pattern[same] != '{')
+		return same == have.len && !pattern[same];
+	want = bc_str_of(pattern);
 	while (want.ptr && have.ptr) {
 		struct bc_str w = bc_str_split(&want, '/'), h = bc_str_split(&have, '/');
 		if (w.len && w.ptr[0] == '{') {

@@ -6,6 +6,8 @@
 #include "base/err.h"
 #include "daemon/api_impl.h"
 
+enum { ORDER_TEXT_BYTES = 1024 }; /* of nearly all there are */
+
 static bool is_final(enum bc_order_state state)
 {
 	return state != BC_ORDER_PENDING && state != BC_ORDER_SENDING;
@@ -28,10 +30,20 @@ static void stop_waiting(struct call *call)
 	call->wait_ms = 0;
 }
 
+static void tell_order(struct call *call, int status, const struct bc_order *order)
+{
+	char room[ORDER_TEXT_BYTES];
+	struct bc_str text = bc_order_text(order, room, sizeof(room));
+	if (text.ptr)
+		call_text(call, status, "application/json", text);
+	else
+		call_json(call, status, bc_order_json(order));
+}
+
 static void answer_order(struct call *call, const struct bc_order *order)
 {
 	stop_waiting(call);
-	call_json(call, is_final(order->state) ? 200 : 202, bc_order_json(order));
+	tell_order(call, is_final(order->state) ? 200 : 202, order);
 }
 
 static void waited_order_read(struct bc_store_op *op)
@@ -150,7 +162,7 @@ static void accepted(void *ctx, int result, const struct bc_err *err, const stru
 		return;
 	stop_waiting(call);
 	bool known = is_final(a->order->state) || a->how == BC_ACCEPT_REPEATED;
-	call_json(call, known ? 200 : 202, bc_order_json(a->order));
+	tell_order(call, known ? 200 : 202, a->order);
 }
 
 static bool read_report(struct call *call, struct bc_report *in)
@@ -219,7 +231,7 @@ static void order_changed(struct bc_store_op *op)
 		return;
 	if (call->api->delivery)
 		bc_delivery_wake(call->api->delivery);
-	call_json(call, 200, bc_order_json(&op->out.changed.order));
+	tell_order(call, 200, &op->out.changed.order);
 }
 
 void retry_order(struct call *call)

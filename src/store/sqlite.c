@@ -25,7 +25,9 @@ static int commit(void *engine, struct bc_engine_fault *fault)
 {
 	struct sq *e = engine;
 	e->fault = fault;
-	int result = sq_counts_store(e);
+	int result = sq_insert_now(e);
+	if (result == 0)
+		result = sq_counts_store(e);
 	if (result)
 		return result;
 	SQ_QUERY q = sq_query(e, SQ_COMMIT);
@@ -43,6 +45,7 @@ static void rollback(void *engine)
 	 * and the next begin says so. */
 	if (!sqlite3_get_autocommit(e->db))
 		(void)sqlite3_exec(e->db, "ROLLBACK", NULL, NULL, NULL);
+	sq_insert_none(e);
 	sq_deferred_restore(e);
 	e->first_click = 0; /* those that were deleted are there again */
 	sq_counts_restore(e);
@@ -150,12 +153,21 @@ static int (*const operations[BC_STORE_KINDS])(struct sq *, struct bc_store_op *
 	[BC_STORE_BACKUP] = sq_backup,
 };
 
+/* What each of these looks for it has inserted itself; see sqlite_insert.c. */
+static bool may_gather(enum bc_store_kind kind)
+{
+	return kind == BC_STORE_ACCEPT_ORDER || kind == BC_STORE_TAKE_PAGE ||
+	       kind == BC_STORE_PUT_CLICK;
+}
+
 static int apply(void *engine, struct bc_store_op *op, struct bc_engine_fault *fault)
 {
 	struct sq *e = engine;
 	e->fault = fault;
 	bc_arena_reset(e->scratch);
-	int result = operations[op->kind](e, op);
+	int result = may_gather(op->kind) ? 0 : sq_insert_now(e);
+	if (result == 0)
+		result = operations[op->kind](e, op);
 	if (result == 0)
 		bc_rule_answer(&sq_rows, e, op);
 	return result;

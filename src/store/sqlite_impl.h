@@ -21,7 +21,9 @@ enum {
 	SQ_PAGE_BYTES = 4096,
 	SQ_SCRATCH_BYTES = 64 * 1024,
 	SQ_SCRATCH_MAX = 1024 * 1024,
-	SQ_CHUNK_ROWS = 64 /* rows that a bulk move holds at a time */
+	SQ_CHUNK_ROWS = 64, /* rows that a bulk move holds at a time */
+	SQ_NEW_ORDERS = 32, /* the most that one statement inserts */
+	SQ_FILTERS = 16	    /* of the sessions' parts, 128 KiB each */
 };
 
 /* Every statement, prepared once; the texts are in sqlite_schema.c in this order. */
@@ -55,7 +57,12 @@ enum sq_stmt {
 	SQ_ORDER_BY_ID,
 	SQ_ORDER_UNCLAIMED_CLICK,
 	SQ_ORDER_UNCLAIMED_SESSION,
-	SQ_ORDER_INSERT,
+	SQ_ORDER_INSERT, /* of one, and of so many */
+	SQ_ORDER_INSERT_2,
+	SQ_ORDER_INSERT_4,
+	SQ_ORDER_INSERT_8,
+	SQ_ORDER_INSERT_16,
+	SQ_ORDER_INSERT_32,
 	SQ_ORDER_CLAIM,
 	SQ_ORDER_MOVE,
 	SQ_ORDER_MARK,
@@ -120,6 +127,22 @@ struct sq_counts {
 	uint32_t lane_count, lane_room;
 };
 
+/* Which sessions a part of click_sessions cannot have; see sqlite_sessions.c. */
+struct sq_filter {
+	uint64_t part_end; /* the part's number + 1; 0 = of none yet */
+	uint8_t *bits;	   /* owned; NULL: it has none */
+};
+
+/* Orders that are to be inserted yet; see sqlite_insert.c. */
+struct sq_new_orders {
+	struct {
+		struct bc_order order;
+		uint64_t newest_ms;
+	} orders[SQ_NEW_ORDERS];
+	uint32_t count;
+	struct bc_arena *texts; /* owned; theirs */
+};
+
 /* A copy of the store; see sqlite_backup.c. */
 struct sq_backup {
 	enum bc_backup_state state;
@@ -139,8 +162,11 @@ struct sq {
 	struct bc_engine_fault *fault; /* borrowed from the call under way */
 	struct bc_arena *scratch;      /* owned; reset before each operation */
 	struct sq_counts counts;
+	struct sq_new_orders new_orders;
 	struct sq_deferred *deferred[SQ_DEFERRED]; /* owned */
 	uint64_t first_click;			   /* no row of a click is below; 0 = not known */
+	uint64_t first_own_click;		   /* the first row that this process puts */
+	struct sq_filter filters[SQ_FILTERS];
 	struct bc_returns returns;
 	struct bc_tally tally;
 	bool tally_due;		   /* the transaction under way writes it */
@@ -225,6 +251,8 @@ int sq_sessions_remove(struct sq *e, const struct sq_session_click *click, const
 int sq_sessions_newest(struct sq *e, const uint8_t *session, uint32_t limit,
 		       struct sq_session_click *ret_clicks);
 
+void sq_sessions_close(struct sq *e);
+
 /* sqlite_tokens.c: which order holds a token. */
 /* With each order that is inserted; its row is counts.next_row, which moves on. 0 or a fault. */
 int sq_tokens_append(struct sq *e, const struct bc_order *order);
@@ -255,6 +283,14 @@ void sq_tally_restore(struct sq *e); /* after a rollback */
 /* sqlite_rows.c: the rows that the rules work on. */
 extern const struct bc_rule_rows sq_rows;
 int sq_move_order(void *e, enum bc_order_state from, const struct bc_order *order);
+
+/* sqlite_insert.c: orders are inserted together. 0 or a fault. */
+int sq_insert_later(struct sq *e, const struct bc_order *order);
+int sq_insert_now(struct sq *e); /* all that are to be */
+/* If one of them has that id, or that token: who asks looks into the table next. */
+int sq_insert_named(struct sq *e, struct bc_str order);
+int sq_insert_holder(struct sq *e, const uint8_t *token_hash);
+void sq_insert_none(struct sq *e); /* forgets them: after a rollback */
 
 /* sqlite_clicks.c: what the rules ask about clicks (rules.h). */
 int sq_find_click(void *e, const uint8_t *id, struct bc_arena *arena, struct bc_click *ret_click);

@@ -270,9 +270,13 @@ static int load_memory(struct sq *e, struct bc_err *err)
 {
 	struct bc_engine_fault fault = { 0 };
 	e->fault = &fault;
+	e->first_own_click = UINT64_MAX; /* not known yet */
 	int result = sq_counts_load(e);
 	if (result == 0)
 		result = sq_deferred_open(e);
+	/* From row 0 on where there is none: the first part is ours then. */
+	e->first_own_click =
+		e->counts.next_row[SQ_SESSIONS].now > 1 ? e->counts.next_row[SQ_SESSIONS].now : 0;
 	if (result == 0)
 		result = sq_clicks_open(e);
 	if (result == 0)
@@ -329,7 +333,9 @@ int sq_open(const char *path, const struct bc_clock *clock, void **ret_engine, s
 	pthread_once(&once, configure_sqlite);
 	e->clock = clock;
 	e->scratch = bc_arena_create(SQ_SCRATCH_BYTES, SQ_SCRATCH_MAX);
-	int result = e->scratch ? resolve_path(path, &e->path, err) : bc_err_nomem(err);
+	e->new_orders.texts = bc_arena_create(SQ_SCRATCH_BYTES, SQ_SCRATCH_MAX);
+	int result = e->scratch && e->new_orders.texts ? resolve_path(path, &e->path, err)
+						       : bc_err_nomem(err);
 	if (result == 0)
 		result = prepare_file(e->path, err);
 	if (result == 0)
@@ -359,8 +365,10 @@ void sq_close(void *engine)
 		sqlite3_db_config(e->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_close(e->db);
 	sq_deferred_close(e);
+	sq_sessions_close(e);
 	sq_counts_finish(e);
 	bc_arena_destroy(e->scratch);
+	bc_arena_destroy(e->new_orders.texts);
 	free(e->path);
 	free(e);
 }

@@ -8,6 +8,9 @@
 static int find_order(void *e, struct bc_str order, struct bc_arena *arena,
 		      struct bc_order *ret_order)
 {
+	int result = sq_insert_named(e, order);
+	if (result)
+		return result;
 	SQ_QUERY q = sq_query(e, SQ_ORDER_BY_ID);
 	sq_add_text(&q, order);
 	return sq_step_order(&q, arena, ret_order);
@@ -27,9 +30,12 @@ static int find_unclaimed(void *e, const struct bc_click *click, uint64_t since_
 {
 	struct sq *sq = e;
 	struct bc_order other;
+	int result;
 	/* Nearly always so: a visitor lands before the order. */
 	if (!sq->counts.orders[BC_ORDER_UNATTRIBUTED].now || sq->unattributed_ms < since_ms)
 		return 0;
+	if ((result = sq_insert_now(e)))
+		return result;
 	int by_click =
 		find_waiting(e, SQ_ORDER_UNCLAIMED_CLICK, click->id, since_ms, arena, ret_order);
 	if (by_click < 0 || !click->has_session)
@@ -57,31 +63,7 @@ static int insert_order(void *engine, struct bc_order *o)
 		e->newest_ms.now = o->created_ms;
 	note_unattributed(e, o);
 	o->row = e->counts.next_row[SQ_TOKENS].now;
-	SQ_QUERY q = sq_query(e, SQ_ORDER_INSERT);
-	sq_add_int(&q, o->row);
-	sq_add_text(&q, o->order);
-	sq_add_int(&q, o->state);
-	sq_add_text(&q, o->reason);
-	sq_add_label(&q, o->partner);
-	sq_add_label(&q, o->product);
-	sq_add_text(&q, o->token);
-	sq_add_hash(&q, o->has_token_hash, o->token_hash);
-	sq_add_int(&q, o->is_test);
-	sq_add_hash(&q, o->has_click, o->click);
-	sq_add_hash(&q, o->has_session, o->session);
-	sq_add_int(&q, o->click_ms);
-	sq_add_text(&q, o->amount);
-	sq_add_text(&q, o->currency);
-	sq_add_int(&q, o->created_ms);
-	sq_add_int(&q, o->updated_ms);
-	sq_add_int(&q, o->due_ms);
-	sq_add_int(&q, o->deadline_ms);
-	sq_add_int(&q, o->finished_ms);
-	sq_add_int(&q, e->newest_ms.now);
-	sq_add_int(&q, o->entity_id);
-	sq_add_int(&q, o->edition);
-	sq_add_int(&q, o->revoked_ms);
-	int result = sq_run(&q);
+	int result = sq_insert_later(e, o);
 	if (result == 0)
 		result = sq_tokens_append(e, o);
 	if (result == 0)

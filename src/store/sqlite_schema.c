@@ -174,6 +174,19 @@ const char sq_schema[] =
 	" stood_since_ms, until_ms"
 #define RETURNS_COLUMNS                                                                            \
 	"bucket, partner, product, pending, sending, delivered, rejected, expired, cancelled"
+/* FAIL: whatever fails has the whole transaction rolled back, so a statement of many rows need not
+ * note how to undo those it came to. */
+#define INSERT_ORDERS                                                                              \
+	"INSERT OR FAIL INTO orders(row, order_id, state, reason, partner, product, token,"        \
+	" token_hash, is_test, click, session, click_ms, amount, currency, created_ms,"            \
+	" updated_ms, due_ms, deadline_ms, lease_ms, finished_ms, attempts, failures, newest_ms,"  \
+	" entity_id, edition, revoked_ms, comment) VALUES"
+#define NEW_ORDER                                                                                  \
+	"(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 0, 0, ?, ?, ?, ?, 0)"
+#define NEW_ORDERS_2  NEW_ORDER "," NEW_ORDER
+#define NEW_ORDERS_4  NEW_ORDERS_2 "," NEW_ORDERS_2
+#define NEW_ORDERS_8  NEW_ORDERS_4 "," NEW_ORDERS_4
+#define NEW_ORDERS_16 NEW_ORDERS_8 "," NEW_ORDERS_8
 /* The index that keeps ids apart. */
 #define BY_ID " INDEXED BY sqlite_autoindex_orders_1"
 #define UNCLAIMED                                                                                  \
@@ -237,13 +250,12 @@ const char *const sq_texts[SQ_STMTS] = {
 	[SQ_ORDER_UNCLAIMED_SESSION] =
 		SELECT_ORDER " INDEXED BY orders_session WHERE session = ?1 AND" UNCLAIMED,
 
-	[SQ_ORDER_INSERT] =
-		"INSERT INTO orders(row, order_id, state, reason, partner, product, token,"
-		" token_hash, is_test, click, session, click_ms, amount, currency, created_ms,"
-		" updated_ms, due_ms, deadline_ms, lease_ms, finished_ms, attempts, failures,"
-		" newest_ms, entity_id, edition, revoked_ms, comment)"
-		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 0, 0, ?, ?, ?,"
-		" ?, 0)",
+	[SQ_ORDER_INSERT] = INSERT_ORDERS NEW_ORDER,
+	[SQ_ORDER_INSERT_2] = INSERT_ORDERS NEW_ORDERS_2,
+	[SQ_ORDER_INSERT_4] = INSERT_ORDERS NEW_ORDERS_4,
+	[SQ_ORDER_INSERT_8] = INSERT_ORDERS NEW_ORDERS_8,
+	[SQ_ORDER_INSERT_16] = INSERT_ORDERS NEW_ORDERS_16,
+	[SQ_ORDER_INSERT_32] = INSERT_ORDERS NEW_ORDERS_16 "," NEW_ORDERS_16,
 	[SQ_ORDER_CLAIM] =
 		"UPDATE orders SET state = ?, reason = ?, partner = ?, product = ?, token = ?,"
 		" token_hash = ?, is_test = ?, click = ?, session = ?, click_ms = ?, amount = ?,"

@@ -4,6 +4,11 @@
  * click_sessions, is split by row, so a sweep writes to few pages however many clicks there are; in
  * return a look-up searches each part. A click expires and an entry goes with it, here or from the
  * table, so there are never many parts.
+ *
+ * And most of them it need not search: of a part that began in this process there is a filter (a
+ * Bloom filter: two bits an entry, set and never cleared), and one in twenty sessions that are not
+ * in a part looks as if it were. Of parts that were there before there is none, nor of those that
+ * the newest SQ_FILTERS have displaced; they are searched always.
  */
 #include "store/sqlite_deferred.h"
 
@@ -11,10 +16,66 @@
 
 _Static_assert(SQ_PART_ROWS == 131072, "rebuild says it in SQL");
 
+/* --- filters ------------------------------------------------------------------------------- */
+
+enum { FILTER_BITS = 8 * SQ_PART_ROWS };
+
+/* A session's hash is as good as random: two of its words are where its bits are. */
+static uint32_t bit_of(const uint8_t *session, int which)
+{
+	uint32_t word;
+	memcpy(&word, session + 4 * (1 + which), sizeof(word));
+	return word % FILTER_BITS;
+}
+
+static struct sq_filter *filter_of(struct sq *e, uint64_t part)
+{
+	return &e->filters[part % SQ_FILTERS];
+}
+
+/* The filter of a part whose first entry is about to be noted; without memory the part has none. */
+static void begin_filter(const struct sq *e, struct sq_filter *f, uint64_t part)
+{
+	if (part * SQ_PART_ROWS < e->first_own_click)
+		return;
+	free(f->bits);
+	f->bits = calloc(1, FILTER_BITS / 8);
+	f->part_end = part + 1;
+}
+
+/* Whatever is to be entered into the table, or is asked of it: too much does no harm. */
+static void note(struct sq *e, const struct sq_deferred_entry *entry)
+{
+	uint64_t part = entry->row / SQ_PART_ROWS;
+	struct sq_filter *f = filter_of(e, part);
+	if (f->part_end < part + 1)
+		begin_filter(e, f, part);
+	for (int i = 0; f->bits && f->part_end == part + 1 && i < 2; i++) {
+		uint32_t bit = bit_of(entry->hash, i);
+		f->bits[bit / 8] |= (uint8_t)(1 << bit % 8);
+	}
+}
+
+static bool may_hold(struct sq *e, uint64_t part, const uint8_t *session)
+{
+	const struct sq_filter *f = filter_of(e, part);
+	if (f->part_end != part + 1 || !f->bits)
+		return true;
+	uint32_t a = bit_of(session, 0), b = bit_of(session, 1);
+	return f->bits[a / 8] >> a % 8 & 1 && f->bits[b / 8] >> b % 8 & 1;
+}
+
+void sq_sessions_close(struct sq *e)
+{
+	for (int i = 0; i < SQ_FILTERS; i++)
+		free(e->filters[i].bits);
+}
+
 /* --- the index ----------------------------------------------------------------------------- */
 
 static void bind(struct sq_query *q, const struct sq_deferred_entry *entry)
 {
+	note(q->e, entry);
 	sq_add_int(q, entry->row / SQ_PART_ROWS);
 	sq_add_hash(q, true, entry->hash);
 	sq_add_int(q, entry->at_ms);
@@ -122,6 +183,8 @@ int sq_sessions_newest(struct sq *e, const uint8_t *session, uint32_t limit,
 		offer(&list, (struct sq_session_click){ entry->at_ms, entry->row });
 	uint64_t last_part = (e->counts.next_row[SQ_SESSIONS].now - 1) / SQ_PART_ROWS;
 	for (uint64_t part = e->first_click / SQ_PART_ROWS; part <= last_part; part++) {
+		if (!may_hold(e, part, session))
+			continue;
 		result = offer_part(e, part, session, &list);
 		if (result)
 			return result;

@@ -80,6 +80,9 @@ int sq_find_token(void *engine, struct bc_str partner, const uint8_t *hash, stru
 {
 	struct sq *e = engine;
 	const struct sq_deferred_entry *entry = NULL;
+	int result = sq_insert_holder(e, hash);
+	if (result)
+		return result;
 	while ((entry = sq_deferred_next(e, SQ_TOKENS, hash, entry))) {
 		SQ_QUERY q = sq_query(e, SQ_TOKEN_OF_ROW);
 		sq_add_int(&q, entry->row);

@@ -203,6 +203,25 @@ static void a_rollback_brings_back_the_first_clicks(void **state)
 	assert_sound_clicks(e);
 }
 
+/* A part that began in this process says by itself whom it cannot have; one of before is searched.
+ */
+static void a_session_that_is_nobodys_is_not_searched_in_every_part(void **state)
+{
+	enum { NOBODYS = 1000, PARTS = FILLED / SQ_PART_ROWS + 1 };
+	struct rig *r = *state;
+	put_range(r, 0, FILLED);
+	int before = runs_of(r->bare, SQ_SESSION_NEWEST);
+	assert_absent(r, FILLED, FILLED + NOBODYS * EVERY);
+	assert_in_range(runs_of(r->bare, SQ_SESSION_NEWEST) - before, 0, PARTS * NOBODYS / 5);
+	assert_found(r, 0, FILLED);
+	reopen(r);
+	before = runs_of(r->bare, SQ_SESSION_NEWEST);
+	assert_absent(r, FILLED, FILLED + NOBODYS * EVERY);
+	assert_int_equal(runs_of(r->bare, SQ_SESSION_NEWEST) - before, PARTS * NOBODYS);
+	put_range(r, FILLED, FILLED + ROUND);
+	assert_found(r, 0, FILLED + ROUND);
+}
+
 /* --- one visitor --------------------------------------------------------------------------- */
 
 static void a_visitor_with_many_clicks_waits_for_them_himself(void **state)
@@ -277,6 +296,7 @@ int main(void)
 		ENGINE_TEST(rows_that_are_given_again_meet_nothing_of_those_before),
 		ENGINE_TEST(a_rollback_of_what_was_settled_and_deleted_leaves_it_where_it_was),
 		ENGINE_TEST(a_rollback_brings_back_the_first_clicks),
+		ENGINE_TEST(a_session_that_is_nobodys_is_not_searched_in_every_part),
 		ENGINE_TEST(a_visitor_with_many_clicks_waits_for_them_himself),
 		ENGINE_TEST(a_million_clicks_are_found_by_session_in_little_memory),
 	};

@@ -395,10 +395,13 @@ static void returns_that_no_window_reaches_are_gone_from_the_file(void **state)
 	rig_open(r);
 }
 
-/* Small tables read whole, the one row at the end of the orders, and what an index found: a search
- * of few orders, and the rows that no bucket has yet. */
+/* Small tables read whole, the one row at the end of the orders, what an index found (a search of
+ * few orders, and the rows that no bucket has yet), the rows that a statement brings itself, and
+ * what it found in each of four parts. */
 static bool may_scan(int stmt)
 {
+	if (stmt >= SQ_ORDER_INSERT_2 && stmt <= SQ_ORDER_INSERT_32)
+		return true;
 	return stmt == SQ_COUNTS || stmt == SQ_LANES || stmt == SQ_RETURNS ||
 	       stmt == SQ_ORDER_LAST || stmt == SQ_TALLY || stmt == SQ_TALLY_SINCE ||
 	       stmt == SQ_ORDERS_STARTING || stmt == SQ_ORDERS_BELOW_STARTING;

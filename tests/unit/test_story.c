@@ -224,6 +224,62 @@ static void a_reason_that_is_no_utf8_is_told_with_question_marks(void **state)
 	json_decref(j);
 }
 
+static void text_is_as_dumped(const struct bc_order *o)
+{
+	char room[1024];
+	json_t *j = bc_order_json(o);
+	char *dump = json_dumps(j, JSON_COMPACT);
+	struct bc_str text = bc_order_text(o, room, sizeof(room));
+	assert_non_null(dump);
+	assert_true(bc_str_eq(text, dump));
+	/* and into exactly that room */
+	text = bc_order_text(o, room, strlen(dump));
+	assert_true(bc_str_eq(text, dump));
+	for (size_t less = 1; less < strlen(dump); less++)
+		assert_null(bc_order_text(o, room, less).ptr);
+	free(dump);
+	json_decref(j);
+}
+
+static void the_text_of_an_order_is_its_json(void **state)
+{
+	(void)state;
+	for (int i = 0; i < BC_ORDER_STATES; i++) {
+		struct bc_order o = an_order();
+		o.state = (enum bc_order_state)i;
+		text_is_as_dumped(&o);
+		o.is_test = true;
+		o.reason = BC_STR("why: {it} is [so]");
+		o.finished_ms = UINT64_C(1700000000123);
+		o.attempts = 1234567890;
+		o.entity_id = INT64_MAX;
+		o.edition = 2;
+		o.revoked_ms = 7000;
+		o.comment = BC_COMMENT_DUE;
+		text_is_as_dumped(&o);
+		o.amount = o.currency = (struct bc_str){ NULL, 0 };
+		text_is_as_dumped(&o);
+		o.amount = o.currency = BC_STR("");
+		text_is_as_dumped(&o);
+	}
+}
+
+static void what_needs_an_escape_is_not_told_as_text(void **state)
+{
+	static const char *const others[] = { "a\"b", "a\\b",	  "\n",	 "\x1f",
+					      "\x7f", "\xc3\xbc", "\xff" };
+	char room[1024];
+	(void)state;
+	for (size_t i = 0; i < BC_COUNT(others); i++) {
+		struct bc_order o = an_order();
+		o.order = bc_str_of(others[i]);
+		assert_null(bc_order_text(&o, room, sizeof(room)).ptr);
+		o = an_order();
+		o.currency = bc_str_of(others[i]);
+		assert_null(bc_order_text(&o, room, sizeof(room)).ptr);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +293,8 @@ int main(void)
 		cmocka_unit_test(a_lane_tells_what_waits),
 		cmocka_unit_test(what_json_cannot_hold_makes_no_story),
 		cmocka_unit_test(a_reason_that_is_no_utf8_is_told_with_question_marks),
+		cmocka_unit_test(the_text_of_an_order_is_its_json),
+		cmocka_unit_test(what_needs_an_escape_is_not_told_as_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
