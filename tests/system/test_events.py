@@ -325,10 +325,12 @@ def test_another_key_host_counts_after_a_reload(daemons, host, first, stranger, 
 
 def test_an_order_is_on_disk_when_its_delivery_is_acknowledged(shop, first, partner, unique):
     token = unique.token()
+    partner.set_faults("hang")  # what is under way at a kill may be sent once more
     answer = deliver(shop.edge, event(increment_id="000000318", quote_id=1907,
                                       custom_attributes=click_of(token)), first)
     assert (answer.status, answer.json) == (200, {"events": 1, "orders": 1})
     shop.kill9()
+    partner.clear_faults()
     shop.start()
     shop.wait_state("000000318", "delivered")
     assert partner.accepted(token) == 1
