@@ -25,20 +25,16 @@ static void waiter_init(struct waiter *w, void *ret, struct bc_err *err)
 	pthread_cond_init(&w->changed, NULL);
 }
 
-static int waiter_finish(struct waiter *w)
-{
-	pthread_cond_destroy(&w->changed);
-	pthread_mutex_destroy(&w->lock);
-	return w->result;
-}
-
-static int await(struct waiter *w)
+/* started: what the start returned; only if it is 0 a completion comes, or has come by now. */
+static int await(struct waiter *w, int started)
 {
 	pthread_mutex_lock(&w->lock);
-	while (!w->over)
+	while (!started && !w->over)
 		pthread_cond_wait(&w->changed, &w->lock);
 	pthread_mutex_unlock(&w->lock);
-	return waiter_finish(w);
+	pthread_cond_destroy(&w->changed);
+	pthread_mutex_destroy(&w->lock);
+	return started ? started : w->result;
 }
 
 /* Within the lock to the end: the waiter's stack goes as soon as it is released. */
@@ -74,8 +70,7 @@ int bc_client_call(struct bc_client *client, const struct bc_client_request *req
 	if (result)
 		return result;
 	waiter_init(&w, ret_answer, err);
-	w.result = bc_client_start(client, request, call_done, &w, err);
-	return w.result ? waiter_finish(&w) : await(&w);
+	return await(&w, bc_client_start(client, request, call_done, &w, err));
 }
 
 static void hand_back_done(void *ctx, int result, const struct bc_client_outcome *outcome,
@@ -96,6 +91,5 @@ int bc_client_hand_back(struct bc_client *client, const struct bc_client_convers
 	if (result)
 		return result;
 	waiter_init(&w, ret_outcome, err);
-	w.result = bc_client_hand_back_start(client, conversion, hand_back_done, &w, err);
-	return w.result ? waiter_finish(&w) : await(&w);
+	return await(&w, bc_client_hand_back_start(client, conversion, hand_back_done, &w, err));
 }
