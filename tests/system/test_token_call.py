@@ -18,6 +18,7 @@ import pytest
 
 import upstream
 from daemon import binary, clean_environment, is_sanitized, until
+from sandbox_client import wait_for
 from test_cli import is_advice
 
 DONE, FAILED, USAGE, REFUSED, UNREACHABLE = range(5)
@@ -57,6 +58,11 @@ class Place:
             self.shop.settings["BACKCHANNEL_URL"] = NOBODY
         return self
 
+    def with_token(self):
+        """Once there is one: a daemon that has just started asks for it beside."""
+        wait_for(lambda: self("token", "--json").json["state"] == "fresh", what="an access token")
+        return self
+
     def __call__(self, *arguments, **more):
         return self.shop.cli(*arguments, **more)
 
@@ -68,7 +74,7 @@ def place(request, daemons):
 
 @pytest.fixture
 def shop(place, sandbox):
-    return place.set(**settings_for(sandbox))
+    return place.set(**settings_for(sandbox)).with_token()
 
 
 @pytest.fixture
@@ -78,7 +84,7 @@ def alone(daemons, sandbox):
 
 @pytest.fixture
 def beside(daemons, sandbox):
-    return Place(daemons, True).set(**settings_for(sandbox))
+    return Place(daemons, True).set(**settings_for(sandbox)).with_token()
 
 
 @pytest.fixture(name="script")
@@ -158,7 +164,7 @@ def test_a_token_endpoint_that_is_away_is_not_reachable(place, sandbox):
 
 def test_the_second_secret_is_used_when_the_first_is_refused(place, sandbox):
     shop = place.set(**settings_for(sandbox, IMS_CLIENT_SECRET=WRONG, IMS_CLIENT_SECRET_NEXT=SECRET))
-    assert shop("token", "--json").json["state"] == "fresh"
+    assert shop.with_token()
     assert shop("call", "GET", "/V1/store/storeConfigs").code == DONE
 
 
