@@ -88,9 +88,10 @@ static void add_rate(struct page *p, struct bc_str product, int window)
 		delivered += r->orders[window][BC_ORDER_DELIVERED];
 	}
 	snprintf(label, sizeof(label), "%.*s", (int)product.len, product.ptr);
-	if (orders) /* six digits tell it, as in the summary */
-		page_number(p, label, bc_window_name[window],
-			    (double)((delivered * 1000000 + orders / 2) / orders) / 1e6);
+	if (!orders)
+		return;
+	uint64_t millionths = (delivered * 1000000 + orders / 2) / orders; /* as in the summary */
+	page_number(p, label, bc_window_name[window], (double)millionths / 1e6);
 }
 
 static void add_returns(struct page *p)
