@@ -73,7 +73,7 @@ def ordered(plan, site, connections):
     if limit <= 0:
         raise Trouble(f"{site.title}: {captured['next']} captures are too few; give --seconds more")
     os.sync()
-    warm = load.run(site, "orders", connections, 0, plan.warmup, min(plan.requests or limit, limit))
+    warm = load.run(site, "orders", connections, 0, plan.warmup, min(plan.requests or limit, limit // 3 or 1))
     got = measured(plan, site, "orders", connections, warm["next"], limit)
     return got, warm["requests"] + got["requests"]
 
